@@ -1,0 +1,32 @@
+// What an answer means: the manifest's error rules, then the defaults of doc/manifest.md.
+// Scope: any.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/manifest.h"
+#include "core/page.h"
+#include "http/transport.h"
+
+namespace sequin {
+
+struct Verdict {
+	ErrorClass error_class = ErrorClass::kNone;     // kNone: a usable answer
+	int64_t wait_us = 0;              // kLimited, kRetry: what the API asked for; 0: it did not say
+	std::string code;                 // stable word: the API's code, else e.g. "http_500", "timeout"
+	std::string message;              // a sentence for a person, not masked
+	std::string hint;
+};
+
+enum class CallKind { kList, kGet, kFeed, kCheck };
+
+// `now_us` turns absolute times of wait headers into a duration. A transport failure is kRetry
+// (kForbiddenAddress, kForbiddenHost: kFatal; kTooLarge, kJsonTooLarge: kTooMany).
+Verdict judge(const Manifest &manifest, CallKind kind, const http::Response &response,
+			  const PageFacts &facts, int64_t now_us);
+
+// Full jitter: between 0 and min(cap, base * 2^(attempt-1)), at least base / 2. `random` in [0, 1).
+int64_t backoff_us(int attempt, int64_t base_us, int64_t cap_us, double random) noexcept;
+
+}  // namespace sequin
