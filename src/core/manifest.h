@@ -52,7 +52,7 @@ struct PropertySpec {
 enum class AuthMethod { kNone, kBearer, kApiKey, kBasic };
 
 struct AuthSpec {
-	std::string kind;                 // the credential kind, e.g. "stripe_key"
+	std::string kind;                 // the credential kind, e.g. "api_key"
 	AuthMethod method = AuthMethod::kNone;
 	std::vector<SecretSpec> secrets;
 	std::vector<PropertySpec> properties;
@@ -76,6 +76,7 @@ struct HttpSpec {
 	int64_t max_values = 500000;
 	int max_depth = 200;
 	std::string request_id;           // lower case, or empty
+	int64_t page_bytes = 0;           // how large a page should be at most; 0: no wish
 };
 
 enum class WaitAs { kSeconds, kEpoch, kEpochMs, kHttpDate, kRfc3339 };
@@ -186,7 +187,7 @@ struct ParentSpec {
 
 struct CollectionSpec {
 	std::string object;               // "customer"
-	std::string id;                   // "stripe:customer"
+	std::string id;                   // "provider:customer"
 	std::string title;
 	std::string method = "GET";
 	std::string path;

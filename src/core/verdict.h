@@ -21,8 +21,16 @@ struct Verdict {
 
 enum class CallKind { kList, kGet, kFeed, kCheck };
 
-// `now_us` turns absolute times of wait headers into a duration. A transport failure is kRetry
-// (kForbiddenAddress, kForbiddenHost: kFatal; kTooLarge, kJsonTooLarge: kTooMany).
+// `now_us` turns absolute times of wait headers into a duration of at most a day. A transport failure
+// is kRetry (kForbiddenAddress, kForbiddenHost: kFatal; kTooLarge, kJsonTooLarge: kTooMany); its codes
+// are resolve_failed, connect_failed, tls_failed, timeout, connection_reset, truncated, too_large,
+// json_too_large, forbidden_address, forbidden_host, cancelled and network_error.
+//
+// A 2xx body that begins as JSON and that jsonb refuses has code `bad_json`: kTooMany for a list or
+// feed, so that the caller cuts the page; kRecordInvalid for one record; kRetry for a check. A body
+// that is no JSON at all (a proxy's page, nothing) has code `not_json` and is kRetry.
+//
+// kRetry and kLimited without a wait of their own take Retry-After, in seconds or as a date.
 Verdict judge(const Manifest &manifest, CallKind kind, const http::Response &response,
 			  const PageFacts &facts, int64_t now_us);
 

@@ -1,0 +1,90 @@
+// Keeps secrets that come as arguments out of sight. See privacy.h.
+// Scope: backends. Server regime: no object with a destructor in this file.
+#include "pg/privacy.h"
+
+#include "pg/extension_state.h"
+
+namespace sequin::pg {
+namespace {
+
+constexpr int kShortestSecret = 6;
+
+// Members that are never secret; every other text of a credential may be one.
+constexpr const char *kOpenMembers[] = {"id", "provider", "kind", "name", "oauth_app_id", "base_url", "external_id",
+										"metadata", "collection_ids", "sync_frequency", "rate_limit", "settings",
+										"exclude_fields", "credential_id", "stream_id", "org_id", "status"};
+
+bool is_open(const char *name, int size) {
+	for (const char *open : kOpenMembers)
+		if (static_cast<int>(strlen(open)) == size && strncmp(open, name, size) == 0) return true;
+	return false;
+}
+
+// Collects texts that may be secrets: of the object itself, `properties` and `credential`.
+List *possible_secrets(JsonbContainer *container, List *found) {
+	JsonbIterator *iterator = JsonbIteratorInit(container);
+	JsonbValue key, value;
+	JsonbIteratorToken token = JsonbIteratorNext(&iterator, &key, true);
+	if (token != WJB_BEGIN_OBJECT) return found;
+	while ((token = JsonbIteratorNext(&iterator, &key, true)) == WJB_KEY) {
+		JsonbIteratorNext(&iterator, &value, true);
+		const char *name = key.val.string.val;
+		const int size = key.val.string.len;
+		if (value.type == jbvString && value.val.string.len >= kShortestSecret && !is_open(name, size))
+			found = lappend(found, pnstrdup(value.val.string.val, value.val.string.len));
+		else if (value.type == jbvBinary &&
+				 ((size == 10 && strncmp(name, "properties", 10) == 0) ||
+				  (size == 10 && strncmp(name, "credential", 10) == 0)))
+			found = possible_secrets(value.val.binary.data, found);
+	}
+	return found;
+}
+
+bool contains_any(const char *text, List *secrets) {
+	if (text == nullptr) return false;
+	ListCell *cell;
+	foreach (cell, secrets)
+		if (strstr(text, static_cast<char *>(lfirst(cell))) != nullptr) return true;
+	return false;
+}
+
+bool is_bound(List *secrets) {
+	ParamListInfo parameters = ActivePortal ? ActivePortal->portalParams : nullptr;
+	for (int i = 0; parameters != nullptr && i < parameters->numParams; i++) {
+		ParamExternData *parameter = &parameters->params[i];
+		if (parameter->isnull || !OidIsValid(parameter->ptype)) continue;
+		Oid output;
+		bool is_varlena;
+		getTypeOutputInfo(parameter->ptype, &output, &is_varlena);
+		if (contains_any(OidOutputFunctionCall(output, parameter->value), secrets)) return true;
+	}
+	return false;
+}
+
+bool is_literal(FunctionCallInfo fcinfo) {
+	Node *call = fcinfo->flinfo->fn_expr;
+	if (call == nullptr || !IsA(call, FuncExpr)) return false;
+	List *arguments = reinterpret_cast<FuncExpr *>(call)->args;
+	return arguments != NIL && IsA(linitial(arguments), Const);
+}
+
+void refuse(const char *function_name) {
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					errmsg("cannot hide the secret passed to sequin.%s as a literal inside DO, CALL or a function", function_name),
+					errhint("Call it in a plain SELECT, pass the secret as a bind parameter, or as {\"from_file\": path}.")));
+}
+
+}  // namespace
+
+void hide_secrets(FunctionCallInfo fcinfo, const char *function_name, Jsonb *params) {
+	List *secrets = possible_secrets(&params->root, NIL);
+	const bool is_in_text = contains_any(debug_query_string, secrets);
+	const bool is_in_code = secrets != NIL && !is_in_text && is_literal(fcinfo) && !is_bound(secrets);
+	const char *shown = MemoryContextStrdup(
+		MessageContext, psprintf("SELECT sequin.%s(<hidden because it may carry a secret>)", function_name));
+	debug_query_string = shown;
+	pgstat_report_activity(STATE_RUNNING, shown);
+	if (is_in_code || (is_in_text && inside_utility())) refuse(function_name);
+}
+
+}  // namespace sequin::pg
