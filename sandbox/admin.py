@@ -56,7 +56,7 @@ class Admin:
         faults = self.app.faults
         if method == "DELETE" or (isinstance(body, dict) and body.get("clear")):
             faults.clear(body.get("ids"))
-        elif method == "POST":
+        elif method == "POST" and body:
             specs = body if isinstance(body, list) else body.get("faults", [body])
             return {"ids": faults.add(specs)}
         return {"faults": [fault.describe() for fault in faults.schedule]}
@@ -109,7 +109,7 @@ class Admin:
         return {
             "requests": app.log.number, "statuses": statuses, "in_flight": app.log.in_flight,
             "peak_in_flight": app.log.peak, "connections": len(app.connections), "hanging":
-            len(app.hanging), "now": app.clock.now(), "data": app.data_stats()
+            len(app.hanging), "now": app.clock.now(), "bugs": app.bugs, "data": app.data_stats()
         }
 
     def reset(self, _method, _body):

@@ -9,12 +9,13 @@ import asyncio
 import gc
 import random
 import string
+import traceback
 
 from . import faults
 from .admin import Admin
 from .clock import Clock
 from .limits import Limits, RequestLog
-from .server import Delivery, serve
+from .server import Delivery, Response, serve
 
 LETTERS = string.ascii_letters + string.digits
 
@@ -39,6 +40,7 @@ class App:
         self.faults = faults.Faults()
         self.log = RequestLog()
         self.latency = 0.0
+        self.bugs = 0
         self.connections = set()
         self.hanging = set()
         self.open_entries = {}
@@ -47,9 +49,18 @@ class App:
         self.admin = Admin(self)
 
     def handle(self, request):
-        if request.path.startswith("/_admin/"):
-            return self.admin.handle(request)
+        try:
+            if request.path.startswith("/_admin/"):
+                return self.admin.handle(request)
+            return self._handle(request)
+        except Exception:
+            self.bugs += 1
+            traceback.print_exc()
+            return Response.of_json({"error": {"message": "a bug of the stand-in itself"}}, 599)
+
+    def _handle(self, request):
         entry = self.log.open(request)
+        self.open_entries[request] = (entry, None)
         request.id = self.new_request_id()
         entry["request_id"] = request.id
         leave = None

@@ -80,7 +80,7 @@ std::string_view view_of(const text *value) {
 
 extern "C" {
 
-PG_FUNCTION_INFO_V1(sequin_call);
+SEQUIN_FUNCTION(sequin_call);
 Datum sequin_call(PG_FUNCTION_ARGS) {
 	const char *name = get_func_name(fcinfo->flinfo->fn_oid);
 	Jsonb *params = params_of(fcinfo, name);
@@ -88,7 +88,7 @@ Datum sequin_call(PG_FUNCTION_ARGS) {
 	return run_as_owner(name, params);
 }
 
-PG_FUNCTION_INFO_V1(sequin_require_workers);
+SEQUIN_FUNCTION(sequin_require_workers);
 Datum sequin_require_workers(PG_FUNCTION_ARGS) {
 	if (!pg::is_preloaded())
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -97,32 +97,32 @@ Datum sequin_require_workers(PG_FUNCTION_ARGS) {
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(sequin_changed);
+SEQUIN_FUNCTION(sequin_changed);
 Datum sequin_changed(PG_FUNCTION_ARGS) {
 	pg::sync_changed_at_commit(PG_GETARG_INT32(0));
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(sequin_extension_changed);
+SEQUIN_FUNCTION(sequin_extension_changed);
 Datum sequin_extension_changed(PG_FUNCTION_ARGS) {
 	pg::extension_changed_at_commit();
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(sequin_seal);
+SEQUIN_FUNCTION(sequin_seal);
 Datum sequin_seal(PG_FUNCTION_ARGS) {
 	const text *place = PG_GETARG_TEXT_PP(0);
 	const text *plain = PG_GETARG_TEXT_PP(1);
 	PG_RETURN_BYTEA_P(pg::entry([place, plain] { return to_bytea(pg::seal(view_of(place), view_of(plain))); }));
 }
 
-PG_FUNCTION_INFO_V1(sequin_keyed_hash);
+SEQUIN_FUNCTION(sequin_keyed_hash);
 Datum sequin_keyed_hash(PG_FUNCTION_ARGS) {
 	const text *plain = PG_GETARG_TEXT_PP(0);
 	PG_RETURN_BYTEA_P(pg::entry([plain] { return to_bytea(pg::keyed_hash(view_of(plain))); }));
 }
 
-PG_FUNCTION_INFO_V1(sequin_env);
+SEQUIN_FUNCTION(sequin_env);
 Datum sequin_env(PG_FUNCTION_ARGS) {
 	const char *value = getenv(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	if (value == nullptr) PG_RETURN_NULL();
@@ -130,7 +130,7 @@ Datum sequin_env(PG_FUNCTION_ARGS) {
 }
 
 // Raises 22023 or 22032; returns {"jsonpaths": [{place, path, predicate}]} for the server to check.
-PG_FUNCTION_INFO_V1(sequin_check_manifest);
+SEQUIN_FUNCTION(sequin_check_manifest);
 Datum sequin_check_manifest(PG_FUNCTION_ARGS) {
 	char *manifest = JsonbToCString(nullptr, &PG_GETARG_JSONB_P(0)->root, 0);
 	return pg::entry([manifest] {
@@ -152,7 +152,7 @@ Datum sequin_check_manifest(PG_FUNCTION_ARGS) {
 }
 
 // The candidate nearest in spelling, or null if none is near.
-PG_FUNCTION_INFO_V1(sequin_nearest);
+SEQUIN_FUNCTION(sequin_nearest);
 Datum sequin_nearest(PG_FUNCTION_ARGS) {
 	text *word = PG_GETARG_TEXT_PP(0);
 	Datum *candidates;
@@ -176,7 +176,7 @@ Datum sequin_nearest(PG_FUNCTION_ARGS) {
 	PG_RETURN_DATUM(best);
 }
 
-PG_FUNCTION_INFO_V1(sequin_system);
+SEQUIN_FUNCTION(sequin_system);
 Datum sequin_system(PG_FUNCTION_ARGS) {
 	TupleDesc description;
 	if (get_call_result_type(fcinfo, nullptr, &description) != TYPEFUNC_COMPOSITE) elog(ERROR, "return type must be a row");
@@ -186,7 +186,7 @@ Datum sequin_system(PG_FUNCTION_ARGS) {
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), values, nulls)));
 }
 
-PG_FUNCTION_INFO_V1(sequin_random_bits);
+SEQUIN_FUNCTION(sequin_random_bits);
 Datum sequin_random_bits(PG_FUNCTION_ARGS) {
 	int64 bits;
 	if (!pg_strong_random(&bits, sizeof bits)) elog(ERROR, "could not get random bytes");

@@ -25,7 +25,7 @@ void add(pg_cryptohash_ctx *hash, const text *part) {
 
 extern "C" {
 
-PG_FUNCTION_INFO_V1(sequin_record_id);
+SEQUIN_FUNCTION(sequin_record_id);
 Datum sequin_record_id(PG_FUNCTION_ARGS) {
 	const text *parts[3] = {PG_GETARG_TEXT_PP(0), PG_GETARG_TEXT_PP(1), PG_GETARG_TEXT_PP(2)};
 	unsigned char digest[SHA1_DIGEST_LENGTH];

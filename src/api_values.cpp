@@ -64,7 +64,7 @@ bool is_plain_number(std::string_view text) {
 
 extern "C" {
 
-PG_FUNCTION_INFO_V1(sequin_get_text);
+SEQUIN_FUNCTION(sequin_get_text);
 Datum sequin_get_text(PG_FUNCTION_ARGS) {
 	JsonbValue space;
 	const JsonbValue *value = member(fcinfo, &space);
@@ -80,7 +80,7 @@ Datum sequin_get_text(PG_FUNCTION_ARGS) {
 	}
 }
 
-PG_FUNCTION_INFO_V1(sequin_get_numeric);
+SEQUIN_FUNCTION(sequin_get_numeric);
 Datum sequin_get_numeric(PG_FUNCTION_ARGS) {
 	JsonbValue space;
 	const JsonbValue *value = member(fcinfo, &space);
@@ -92,7 +92,7 @@ Datum sequin_get_numeric(PG_FUNCTION_ARGS) {
 }
 
 // A text in ISO 8601, or a number: Unix seconds, from 10^11 on milliseconds.
-PG_FUNCTION_INFO_V1(sequin_get_timestamptz);
+SEQUIN_FUNCTION(sequin_get_timestamptz);
 Datum sequin_get_timestamptz(PG_FUNCTION_ARGS) {
 	JsonbValue space;
 	const JsonbValue *value = member(fcinfo, &space);
@@ -107,7 +107,7 @@ Datum sequin_get_timestamptz(PG_FUNCTION_ARGS) {
 	PG_RETURN_DATUM(us_to_datum(*us));
 }
 
-PG_FUNCTION_INFO_V1(sequin_get_boolean);
+SEQUIN_FUNCTION(sequin_get_boolean);
 Datum sequin_get_boolean(PG_FUNCTION_ARGS) {
 	JsonbValue space;
 	const JsonbValue *value = member(fcinfo, &space);
@@ -120,7 +120,7 @@ Datum sequin_get_boolean(PG_FUNCTION_ARGS) {
 }
 
 // _time(value, written_as): epoch, epoch_ms, rfc3339 or date; numbers may come as text.
-PG_FUNCTION_INFO_V1(sequin_time);
+SEQUIN_FUNCTION(sequin_time);
 Datum sequin_time(PG_FUNCTION_ARGS) {
 	Jsonb *json = PG_GETARG_JSONB_P(0);
 	const text *as = PG_GETARG_TEXT_PP(1);
@@ -144,7 +144,7 @@ Datum sequin_time(PG_FUNCTION_ARGS) {
 }
 
 // UTC, six digits, Z.
-PG_FUNCTION_INFO_V1(sequin_iso);
+SEQUIN_FUNCTION(sequin_iso);
 Datum sequin_iso(PG_FUNCTION_ARGS) {
 	const TimestampTz time = PG_GETARG_TIMESTAMPTZ(0);
 	struct pg_tm tm;
@@ -157,7 +157,7 @@ Datum sequin_iso(PG_FUNCTION_ARGS) {
 // A uuid of version 8: 58 bits of the instance and all 64 of seq, so that it needs no column.
 //   bytes 0-5 and the low half of 6: instance; high half of 6: version; 7: instance; 8: variant and
 //   six bits of seq; 9-15: 56 bits; the last two bits of seq lie in the low bits of byte 7.
-PG_FUNCTION_INFO_V1(sequin_event_id);
+SEQUIN_FUNCTION(sequin_event_id);
 Datum sequin_event_id(PG_FUNCTION_ARGS) {
 	const uint64 random_bits = static_cast<uint64>(PG_GETARG_INT64(0));
 	const uint64 seq = static_cast<uint64>(PG_GETARG_INT64(1));
@@ -170,7 +170,7 @@ Datum sequin_event_id(PG_FUNCTION_ARGS) {
 	PG_RETURN_UUID_P(uuid);
 }
 
-PG_FUNCTION_INFO_V1(sequin_event_seq);
+SEQUIN_FUNCTION(sequin_event_seq);
 Datum sequin_event_seq(PG_FUNCTION_ARGS) {
 	const pg_uuid_t *uuid = PG_GETARG_UUID_P(0);
 	uint64 seq = static_cast<uint64>(uuid->data[7] & 3) << 62 | static_cast<uint64>(uuid->data[8] & 0x3F) << 56;

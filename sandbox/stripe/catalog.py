@@ -26,7 +26,8 @@ class Spec:
 
     `created_filter`: the list takes created[..]. `parent`: the collection its objects belong to,
     and `nested` the parent's member that holds the first ten. `required`: a parameter without
-    which the list is refused. `deletes`: hard, draft or never. `stub`: a deleted object still answers.
+    which the list is refused. `deletes`: hard, draft or never. `stub`: a deleted object still
+    answers.
     `single`: objects can be read by id at `path`/{id}.
     """
 
@@ -119,19 +120,19 @@ collection("products",
            "product",
            "/v1/products",
            "prod_",
-           "active:bool shippable:bool url ids:list=id",
+           "active:bool shippable:bool url type:good|service ids:list=id",
            "product.created/product.updated/product.deleted",
            length=14,
            deletes="hard")
-collection(
-    "prices",
-    "price",
-    "/v1/prices",
-    "price_", "active:bool currency product type:one_time|recurring lookup_keys:list=lookup_key "
-    "recurring[interval]:day|month|week|year recurring[usage_type]:licensed|metered "
-    "recurring[meter]",
-    "price.created/price.updated/price.deleted",
-    indexed=("product",))
+collection("prices",
+           "price",
+           "/v1/prices",
+           "price_",
+           "active:bool currency product type:one_time|recurring lookup_keys:list=lookup_key "
+           "recurring[interval]:day|month|week|year recurring[usage_type]:licensed|metered "
+           "recurring[meter]",
+           "price.created/price.updated/price.deleted",
+           indexed=("product",))
 collection("plans",
            "plan",
            "/v1/plans",
@@ -149,7 +150,7 @@ collection("coupons",
            length=8,
            deletes="hard")
 collection("promotion_codes", "promotion_code", "/v1/promotion_codes", "promo_",
-           "active:bool code coupon=promotion.coupon customer",
+           "active:bool code coupon=promotion.coupon customer customer_account",
            "promotion_code.created/promotion_code.updated")
 collection("tax_rates", "tax_rate", "/v1/tax_rates", "txr_", "active:bool inclusive:bool",
            "tax_rate.created/tax_rate.updated")
@@ -159,7 +160,8 @@ collection("subscriptions",
            "/v1/subscriptions",
            "sub_",
            "automatic_tax[enabled]:bool collection_method:charge_automatically|send_invoice "
-           "current_period_end:range=#period_end current_period_start:range=#period_start customer "
+           "current_period_end:range=#period_end current_period_start:range=#period_start "
+           "customer customer_account "
            f"plan=#plans price=#prices status:{SUB_STATUS} test_clock",
            f"{SUB}created/{SUB}updated/{SUB}deleted",
            indexed=("customer",))
@@ -175,17 +177,17 @@ collection("subscription_items",
            required="subscription")
 collection(
     "subscription_schedules", "subscription_schedule", "/v1/subscription_schedules", "sub_sched_",
-    "canceled_at:range completed_at:range customer released_at:range scheduled:bool=#scheduled",
-    "subscription_schedule.created/subscription_schedule.updated")
-collection(
-    "invoices",
-    "invoice",
-    "/v1/invoices",
-    "in_", "collection_method:charge_automatically|send_invoice customer due_date:range "
-    "status:draft|open|paid|uncollectible|void "
-    "subscription=parent.subscription_details.subscription",
-    "invoice.created/invoice.updated/invoice.deleted",
-    deletes="draft")
+    "canceled_at:range completed_at:range customer customer_account released_at:range "
+    "scheduled:bool=#scheduled", "subscription_schedule.created/subscription_schedule.updated")
+collection("invoices",
+           "invoice",
+           "/v1/invoices",
+           "in_", "collection_method:charge_automatically|send_invoice customer customer_account "
+           "due_date:range "
+           "status:draft|open|paid|uncollectible|void "
+           "subscription=parent.subscription_details.subscription",
+           "invoice.created/invoice.updated/invoice.deleted",
+           deletes="draft")
 collection("invoice_line_items",
            "line_item",
            "/v1/invoices/{parent}/lines",
@@ -197,7 +199,7 @@ collection("invoiceitems",
            "invoiceitem",
            "/v1/invoiceitems",
            "ii_",
-           "customer invoice pending:bool=#pending",
+           "customer customer_account invoice pending:bool=#pending",
            "invoiceitem.created/-/invoiceitem.deleted",
            deletes="hard")
 collection(
@@ -206,10 +208,10 @@ collection(
     "payment[payment_intent]=payment.payment_intent")
 collection("charges", "charge", "/v1/charges", "ch_", "customer payment_intent transfer_group",
            "#charge/charge.updated")
-collection("payment_intents", "payment_intent", "/v1/payment_intents", "pi_", "customer",
-           "payment_intent.created/-")
+collection("payment_intents", "payment_intent", "/v1/payment_intents", "pi_", "customer "
+           "customer_account", "payment_intent.created/-")
 collection("setup_intents", "setup_intent", "/v1/setup_intents", "seti_",
-           "attach_to_self:bool customer payment_method", "setup_intent.created/-")
+           "attach_to_self:bool customer customer_account payment_method", "setup_intent.created/-")
 collection("setup_attempts",
            "setup_attempt",
            "/v1/setup_attempts",
@@ -222,7 +224,7 @@ collection("payment_methods",
            "payment_method",
            "/v1/payment_methods",
            "pm_",
-           "customer type allow_redisplay:always|limited|unspecified",
+           "customer customer_account type allow_redisplay:always|limited|unspecified",
            "#payment_method/payment_method.updated",
            created=False,
            indexed=("customer",))
@@ -250,19 +252,20 @@ collection("transfer_reversals",
            child=("transfers", "transfer", "reversals"))
 collection("topups", "topup", "/v1/topups", "tu_",
            "amount:range status:canceled|failed|pending|succeeded", "topup.created/-")
-collection("credit_notes", "credit_note", "/v1/credit_notes", "cn_", "customer invoice",
-           "credit_note.created/credit_note.updated")
+collection("credit_notes", "credit_note", "/v1/credit_notes", "cn_", "customer customer_account "
+           "invoice", "credit_note.created/credit_note.updated")
 collection("quotes",
            "quote",
            "/v1/quotes",
            "qt_",
-           "customer status:accepted|canceled|draft|open test_clock",
+           "customer customer_account status:accepted|canceled|draft|open test_clock",
            "quote.created/-",
            created=False)
 collection("checkout_sessions",
            "checkout.session",
            "/v1/checkout/sessions",
-           "cs_test_", "customer customer_details[email] payment_intent payment_link subscription "
+           "cs_test_", "customer customer_account customer_details[email] payment_intent "
+           "payment_link subscription "
            "status:complete|expired|open",
            length=58)
 collection("checkout_line_items",
@@ -326,10 +329,8 @@ collection("accounts",
 collection("issuing_cardholders", "issuing.cardholder", "/v1/issuing/cardholders", "ich_",
            "email phone_number status:active|blocked|inactive type:company|individual",
            "issuing_cardholder.created/issuing_cardholder.updated")
-collection(
-    "issuing_cards", "issuing.card", "/v1/issuing/cards", "ic_",
-    CARD_FILTERS,
-    "issuing_card.created/issuing_card.updated")
+collection("issuing_cards", "issuing.card", "/v1/issuing/cards", "ic_", CARD_FILTERS,
+           "issuing_card.created/issuing_card.updated")
 collection("issuing_authorizations", "issuing.authorization", "/v1/issuing/authorizations",
            "iauth_", "card=card.id cardholder status:closed|expired|pending|reversed",
            "issuing_authorization.created/issuing_authorization.updated")

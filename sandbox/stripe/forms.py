@@ -27,14 +27,12 @@ PARAMS = {
     ("currency! product! unit_amount:int! nickname active:bool metadata:meta recurring:map "
      "lookup_key "
      "tax_behavior billing_scheme", "nickname active:bool metadata:meta lookup_key tax_behavior"),
-    "plans":
-    ("id amount:int! currency! interval! product! nickname active:bool metadata:meta "
-     "interval_count:int",
-     "nickname active:bool metadata:meta product trial_period_days:int"),
-    "coupons":
-    ("id duration amount_off:int currency duration_in_months:int max_redemptions:int "
-     "metadata:meta name "
-     "percent_off:float redeem_by:int", "name metadata:meta"),
+    "plans": ("id amount:int! currency! interval! product! nickname active:bool metadata:meta "
+              "interval_count:int",
+              "nickname active:bool metadata:meta product trial_period_days:int"),
+    "coupons": ("id duration amount_off:int currency duration_in_months:int max_redemptions:int "
+                "metadata:meta name "
+                "percent_off:float redeem_by:int", "name metadata:meta"),
     "promotion_codes":
     ("promotion:map! code active:bool customer expires_at:int max_redemptions:int metadata:meta",
      "active:bool metadata:meta"),
@@ -51,26 +49,23 @@ PARAMS = {
     "subscription_items": ("subscription! price! quantity:int metadata:meta",
                            "quantity:int metadata:meta"),
     "subscription_schedules": (None, "metadata:meta end_behavior"),
-    "invoices":
-    ("customer! description metadata:meta collection_method auto_advance:bool currency "
-     "days_until_due:int "
-     "due_date:int footer", "description metadata:meta auto_advance:bool footer due_date:int"),
+    "invoices": ("customer! description metadata:meta collection_method auto_advance:bool currency "
+                 "days_until_due:int "
+                 "due_date:int footer",
+                 "description metadata:meta auto_advance:bool footer due_date:int"),
     "invoice_line_items": (None, "description metadata:meta"),
     "invoiceitems":
     ("customer! amount:int! currency! description invoice metadata:meta quantity:int "
-     "discountable:bool",
-     "amount:int description metadata:meta quantity:int discountable:bool"),
+     "discountable:bool", "amount:int description metadata:meta quantity:int discountable:bool"),
     "payment_intents":
     ("amount:int! currency! customer description metadata:meta payment_method receipt_email "
      "setup_future_usage transfer_group", "amount:int currency customer description metadata:meta "
      "payment_method receipt_email setup_future_usage"),
     "setup_intents": ("customer description metadata:meta payment_method usage",
                       "customer description metadata:meta payment_method"),
-    "charges":
-    (None,
-     "description metadata:meta customer receipt_email shipping:map fraud_details:map "
-     "transfer_group"
-     ),
+    "charges": (None,
+                "description metadata:meta customer receipt_email shipping:map fraud_details:map "
+                "transfer_group"),
     "payment_methods": (None, "billing_details:map metadata:meta allow_redisplay card:map"),
     "refunds": ("charge payment_intent amount:int metadata:meta reason", "metadata:meta"),
     "disputes": (None, "evidence:map metadata:meta submit:bool"),

@@ -11,7 +11,7 @@ import re
 CURRENT = "2026-06-24.dahlia"
 BASIL = "2025-03-31"
 FIRST_NAMED = "2024-09-30"
-NAMES = ("acacia", "basil", "clover", "dahlia")
+NAMES = ("acacia", "basil", "clover", "dahlia", "endive")
 FORM = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:\.([a-z]+))?$")
 CHANGED = ("subscription", "invoice")
 

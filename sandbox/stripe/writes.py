@@ -107,12 +107,20 @@ def create(account, spec, request, parent=None, params=None):
     return answer(account, spec.name, entry.id)
 
 
+def _emptied(param, kind, value):
+    if kind == "meta":
+        return {}
+    return dict.fromkeys(value) if param == "invoice_settings" else None
+
+
 def _shaper(name, text, values, fixed=None):
     """Clears what the factory invented and puts in what was asked for."""
     def shape(doc, children, _maker):
         for param, (kind, _) in forms.words(text).items():
-            if param in doc and param not in values and param not in BLANK.get(name, {}):
-                doc[param] = {} if kind == "meta" else doc[param] if kind == "bool" else None
+            if param == "id" or kind == "bool" or param in BLANK.get(name, {}):
+                continue
+            if param in doc:
+                doc[param] = _emptied(param, kind, doc[param])
         doc.update(json.loads(json.dumps(BLANK.get(name, {}))))
         doc.update(fixed or {})
         forms.merge(doc, values)

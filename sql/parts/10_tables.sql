@@ -136,8 +136,9 @@ CREATE TABLE sequin._records (
   data jsonb NOT NULL,
   PRIMARY KEY (sync, collection, upstream_id)
 ) PARTITION BY HASH (sync);
--- list_records reads a collection by updated_idx; children follow their parents by it
-CREATE INDEX _records_updated_idx ON sequin._records (sync, collection, updated_idx);
+-- list_records reads a sync by updated_idx; children follow their parents by it. Without `collection`:
+-- with it, on a table never analysed, the planner takes this index for look-ups by the key.
+CREATE INDEX _records_updated_idx ON sequin._records (sync, updated_idx);
 
 -- what belongs to a parent: to find what it no longer has
 CREATE INDEX _records_parent ON sequin._records (sync, collection, parent_id) WHERE parent_id IS NOT NULL;

@@ -69,10 +69,10 @@ AS $$
     updated_at = statement_timestamp()
 $$;
 
-CREATE FUNCTION sequin._save_feed(a_sync integer, feed text, position jsonb) RETURNS void
+CREATE FUNCTION sequin._save_feed(a_sync integer, feed text, a_position jsonb) RETURNS void
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
-  INSERT INTO sequin._sync_facts AS f (sync, feeds) VALUES (a_sync, jsonb_build_object(feed, position))
+  INSERT INTO sequin._sync_facts AS f (sync, feeds) VALUES (a_sync, jsonb_build_object(feed, a_position))
   ON CONFLICT (sync) DO UPDATE SET feeds = f.feeds || excluded.feeds, updated_at = statement_timestamp()
 $$;
 
@@ -234,17 +234,17 @@ AS $$
 DECLARE
   partition record;
   youngest timestamptz;
-  last_seq bigint := (SELECT seq FROM sequin._events ORDER BY seq DESC LIMIT 1);
+  newest bigint := (SELECT seq FROM sequin._events ORDER BY seq DESC LIMIT 1);
   removed bigint;
 BEGIN
-  FOR partition IN SELECT * FROM sequin._event_partitions() AS p WHERE p.last_seq < last_seq LOOP
+  FOR partition IN SELECT * FROM sequin._event_partitions() AS p WHERE p.last_seq < newest LOOP
     EXECUTE format('SELECT event_inserted_at FROM %s ORDER BY seq DESC LIMIT 1', partition.relation) INTO youngest;
     EXIT WHEN youngest >= now() - days * interval '1 day';
     EXECUTE format('DROP TABLE %s', partition.relation);
   END LOOP;
   DELETE FROM sequin._events AS e WHERE e.seq IN (
     SELECT o.seq FROM (SELECT seq, event_inserted_at FROM sequin._events ORDER BY seq LIMIT n) AS o
-    WHERE o.event_inserted_at < now() - days * interval '1 day' AND o.seq < last_seq);
+    WHERE o.event_inserted_at < now() - days * interval '1 day' AND o.seq < newest);
   GET DIAGNOSTICS removed = ROW_COUNT;
   RETURN removed = n;
 END

@@ -290,8 +290,8 @@ $$;
 
 -- Cursors are base64 of a decimal number, as they stand in answers; a JSON number is taken as it is.
 CREATE FUNCTION sequin._cursor(number bigint) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT encode(convert_to(number::text, 'UTF8'), 'base64') $$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN encode(convert_to(number::text, 'UTF8'), 'base64');
 
 CREATE FUNCTION sequin._param_cursor(params jsonb) RETURNS bigint
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -44,7 +44,7 @@ AS $$
     'base_url', c.base_url,
     'account', (SELECT f.account FROM sequin._credential_facts AS f
                 WHERE f.credential = c.key AND f.revision = c.revision),
-    'health', sequin._credential_health(c.key, c.revision, c.oauth_app_id, c.updated_at),
+    'health', sequin._credential_health(c.key, c.revision, c.oauth_app_id, c.created_at),
     'metadata', c.metadata,
     'owner', c.owner,
     'created_at', sequin._iso(c.created_at),
@@ -302,6 +302,7 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   c sequin._credentials;
+  is_failing boolean;
 BEGIN
   LOOP
     SELECT * INTO c FROM sequin._credentials AS x
@@ -327,6 +328,9 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = '42710', MESSAGE = format('this account is credential "%s" already', c.id),
       HINT = 'Use that one, or leave "id" out.';
   END IF;
+  -- whoever imports a failing credential again wants it tried again
+  is_failing := EXISTS (SELECT FROM sequin._credential_facts AS f
+                        WHERE f.credential = c.key AND f.revision = c.revision AND f.status = 'error');
   UPDATE sequin._credentials AS x SET
     kind = wanted.kind,
     name = coalesce(wanted.name, x.name),
@@ -334,12 +338,13 @@ BEGIN
     oauth_app_id = coalesce(wanted.oauth_app_id, x.oauth_app_id),
     metadata = coalesce(wanted.metadata, x.metadata),
     revision = x.revision + CASE WHEN x.kind <> wanted.kind OR x.properties <> x.properties || wanted.properties
-      -- whoever imports a failing credential again wants it tried again
-      OR EXISTS (SELECT FROM sequin._credential_facts AS f
-                 WHERE f.credential = x.key AND f.revision = x.revision AND f.status = 'error') THEN 1 ELSE 0 END,
+      OR is_failing THEN 1 ELSE 0 END,
     updated_at = now()
   WHERE x.key = c.key
-  RETURNING * INTO c;
+    AND (is_failing OR (x.kind, x.name, x.properties, x.oauth_app_id, x.metadata) IS DISTINCT FROM
+      (wanted.kind, coalesce(wanted.name, x.name), x.properties || wanted.properties,
+       coalesce(wanted.oauth_app_id, x.oauth_app_id), coalesce(wanted.metadata, x.metadata)));
+  SELECT * INTO c FROM sequin._credentials AS x WHERE x.key = c.key;
   RETURN c;
 END
 $$;
@@ -550,7 +555,7 @@ BEGIN
       AND (w.name IS NULL OR c.name = w.name)
       AND (w.metadata IS NULL OR c.metadata @> w.metadata)
       AND (w.health IS NULL OR w.health =
-           sequin._credential_health(c.key, c.revision, c.oauth_app_id, c.updated_at) ->> 'status')
+           sequin._credential_health(c.key, c.revision, c.oauth_app_id, c.created_at) ->> 'status')
     ORDER BY c.key
     LIMIT limited
   )

@@ -10,7 +10,7 @@ AS $$
   SELECT 'credential', p.status, p.code, p.note, NULL, p.since
   FROM sequin._syncs AS s
   JOIN sequin._credentials AS c ON c.key = s.credential,
-       sequin._credential_problems(c.key, c.revision, c.oauth_app_id, c.updated_at) AS p
+       sequin._credential_problems(c.key, c.revision, c.oauth_app_id, c.created_at) AS p
   WHERE s.key = a_sync
 $$;
 
@@ -567,10 +567,3 @@ BEGIN
   RETURN sequin._wish(actor, params, 'erase');
 END
 $$;
-
--- Waits until a sync has read everything once.
-CREATE FUNCTION sequin.wait_for_sync(params jsonb) RETURNS jsonb
-LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'sequin_wait_for_sync';
-
-CREATE FUNCTION sequin.wait_for_sync(id text, timeout interval DEFAULT '60s') RETURNS jsonb
-LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'sequin_wait_for_sync';

@@ -1,40 +1,41 @@
 -- What people read: views with public names, row level security below them, and nothing for PUBLIC.
 
--- A reader's rows. The keys are collected once per statement and hashed.
+-- A reader's rows. The inner ARRAY() is computed once per table named in a statement, however many
+-- partitions it has, and the keys are hashed.
 ALTER TABLE sequin._syncs ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON sequin._syncs FOR SELECT USING (key IN (SELECT sequin._visible_syncs(current_user)));
+CREATE POLICY visible ON sequin._syncs FOR SELECT USING (key IN (SELECT unnest(ARRAY(SELECT sequin._visible_syncs(current_user)))));
 
 ALTER TABLE sequin._collections ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON sequin._collections FOR SELECT USING (sync IN (SELECT sequin._visible_syncs(current_user)));
+CREATE POLICY visible ON sequin._collections FOR SELECT USING (sync IN (SELECT unnest(ARRAY(SELECT sequin._visible_syncs(current_user)))));
 
 ALTER TABLE sequin._records ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON sequin._records FOR SELECT USING (sync IN (SELECT sequin._visible_syncs(current_user)));
+CREATE POLICY visible ON sequin._records FOR SELECT USING (sync IN (SELECT unnest(ARRAY(SELECT sequin._visible_syncs(current_user)))));
 
 ALTER TABLE sequin._events ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON sequin._events FOR SELECT USING (sync IN (SELECT sequin._visible_syncs(current_user)));
+CREATE POLICY visible ON sequin._events FOR SELECT USING (sync IN (SELECT unnest(ARRAY(SELECT sequin._visible_syncs(current_user)))));
 
 ALTER TABLE sequin._progress ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON sequin._progress FOR SELECT USING (sync IN (SELECT sequin._visible_syncs(current_user)));
+CREATE POLICY visible ON sequin._progress FOR SELECT USING (sync IN (SELECT unnest(ARRAY(SELECT sequin._visible_syncs(current_user)))));
 
 ALTER TABLE sequin._sync_facts ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON sequin._sync_facts FOR SELECT USING (sync IN (SELECT sequin._visible_syncs(current_user)));
+CREATE POLICY visible ON sequin._sync_facts FOR SELECT USING (sync IN (SELECT unnest(ARRAY(SELECT sequin._visible_syncs(current_user)))));
 
 ALTER TABLE sequin._health ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON sequin._health FOR SELECT USING (sync IN (SELECT sequin._visible_syncs(current_user)));
+CREATE POLICY visible ON sequin._health FOR SELECT USING (sync IN (SELECT unnest(ARRAY(SELECT sequin._visible_syncs(current_user)))));
 
 ALTER TABLE sequin._sync_errors ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON sequin._sync_errors FOR SELECT USING (sync IN (SELECT sequin._visible_syncs(current_user)));
+CREATE POLICY visible ON sequin._sync_errors FOR SELECT USING (sync IN (SELECT unnest(ARRAY(SELECT sequin._visible_syncs(current_user)))));
 
 ALTER TABLE sequin._requests ENABLE ROW LEVEL SECURITY;
-CREATE POLICY visible ON sequin._requests FOR SELECT USING (sync IN (SELECT sequin._visible_syncs(current_user)));
+CREATE POLICY visible ON sequin._requests FOR SELECT USING (sync IN (SELECT unnest(ARRAY(SELECT sequin._visible_syncs(current_user)))));
 
 ALTER TABLE sequin._credentials ENABLE ROW LEVEL SECURITY;
 CREATE POLICY visible ON sequin._credentials FOR SELECT
-  USING (key IN (SELECT sequin._visible_credentials(current_user)));
+  USING (key IN (SELECT unnest(ARRAY(SELECT sequin._visible_credentials(current_user)))));
 
 ALTER TABLE sequin._credential_facts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY visible ON sequin._credential_facts FOR SELECT
-  USING (credential IN (SELECT sequin._visible_credentials(current_user)));
+  USING (credential IN (SELECT unnest(ARRAY(SELECT sequin._visible_credentials(current_user)))));
 
 -- Record and event views join two small tables by their keys, so that a filter on a public id becomes
 -- a filter on the key that the big table's index begins with.
@@ -116,7 +117,7 @@ SELECT
   c.oauth_app_id,
   c.base_url,
   f.account,
-  sequin._credential_health(c.key, c.revision, c.oauth_app_id, c.updated_at) AS health,
+  sequin._credential_health(c.key, c.revision, c.oauth_app_id, c.created_at) AS health,
   c.metadata,
   c.owner,
   c.created_at,

@@ -37,8 +37,8 @@ int64_t RateWindow::ready_at(http::Priority priority, int64_t now_us) const noex
 	return ready_us;
 }
 
-// What of a limit calls of this class may use. The least urgent classes leave the reserve alone, but
-// always have one place.
+// What of a limit calls of this class may use. The least urgent classes leave the reserve alone,
+// but always have one place.
 int RateWindow::usable(int limit, http::Priority priority) const noexcept {
 	if (priority != http::Priority::kBackfill && priority != http::Priority::kSweep)
 		return limit;

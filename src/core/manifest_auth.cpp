@@ -63,6 +63,9 @@ std::vector<SecretSpec> read_secrets(const Node &auth, Spellings &spellings) {
 	}
 	if (secrets.empty())
 		auth.fail("has no secret", "Name at least one in secrets, or use method none.");
+	// jsonb keeps no order of keys: what "the first secret" is must not hang on it.
+	std::stable_partition(secrets.begin(), secrets.end(),
+	                      [](const SecretSpec &secret) { return !secret.is_optional; });
 	return secrets;
 }
 
@@ -109,6 +112,16 @@ void expect_keys_of(const Node &node, AuthMethod method) {
 	}
 }
 
+// The first secret is presented where nothing else is said; so it must be clear which one it is.
+void expect_one_first(const Node &node, const std::vector<SecretSpec> &secrets) {
+	const auto same_rank = [&](const SecretSpec &secret) {
+		return secret.is_optional == secrets[0].is_optional;
+	};
+	if (std::count_if(secrets.begin(), secrets.end(), same_rank) > 1)
+		node.fail("does not say which of its secrets is presented",
+		          "Mark the other secrets \"optional\": true, or with bearer write token.");
+}
+
 AuthSpec read_auth_kind(const Manifest &manifest, const std::string &kind, const Node &node) {
 	AuthSpec auth;
 	auth.kind = kind;
@@ -124,12 +137,16 @@ AuthSpec read_auth_kind(const Manifest &manifest, const std::string &kind, const
 	const Offer offer{manifest, Credentials::kOfKind, &auth};
 	if (auth.method == AuthMethod::kBearer) {
 		const std::optional<Node> token = node.maybe("token");
+		if (!token)
+			expect_one_first(node, auth.secrets);
 		auth.token = token ? read_template(*token, offer) : "${cred." + auth.secrets[0].name + "}";
 		if (auth.token.empty())
 			token->fail("empty text", "Leave the key out: the first secret is the token then.");
 	}
-	if (auth.method == AuthMethod::kApiKey)
+	if (auth.method == AuthMethod::kApiKey) {
+		expect_one_first(node, auth.secrets);
 		read_api_key(node, auth);
+	}
 	if (auth.method == AuthMethod::kBasic) {
 		auth.user = read_template(node.must("user", "Say who signs in; \"\" for nobody."), offer);
 		auth.password =

@@ -10,7 +10,7 @@ namespace sequin {
 
 namespace {
 
-constexpr size_t kShortest = 6;          // shorter values would mask words that are none
+constexpr size_t kShortest = 6;  // shorter values would mask words that are none
 constexpr std::string_view kStars = "********";
 
 void replace_all(std::string &text, char from, char to) {

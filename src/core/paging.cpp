@@ -29,18 +29,19 @@ struct Walk {
 	const PagingSpec &paging;
 	const PagePosition &position;
 	const PageFacts &facts;
-	std::string_view token;           // token or next URL
+	std::string_view token;  // token or next URL
 	int asked_size;
 	Direction direction;
 
 	int64_t number() const noexcept {
 		return paging.kind == PagingKind::kPage && position.is_first ? paging.first
-																	 : position.number;
+		                                                             : position.number;
 	}
 };
 
-// Rows up to the end of this page. Pages are counted by `number`, so their rows are kept in `after`:
-// the product of pages and asked size would be too many where the API gives less than was asked.
+// Rows up to the end of this page. Pages are counted by `number`, so their rows are kept in
+// `after`: the product of pages and asked size would be too many where the API gives less than was
+// asked.
 int64_t rows_so_far(const Walk &walk) noexcept {
 	int64_t before = walk.number();
 	if (walk.paging.kind == PagingKind::kPage) {
@@ -56,10 +57,10 @@ bool is_stopped(const Walk &walk) noexcept {
 	const PageFacts &facts = walk.facts;
 	const bool is_short = facts.rows == 0 || facts.rows < walk.asked_size;
 	return paging.kind == PagingKind::kNone || (paging.stop_more && facts.more == false) ||
-		((paging.stop_no_token || paging.stop_no_link) && moves_by_token(paging.kind) &&
-		 walk.token.empty()) ||
-		(paging.stop_short_page && is_short) || (paging.stop_empty_page && facts.rows == 0) ||
-		(paging.stop_total && facts.total && rows_so_far(walk) >= *facts.total);
+	       ((paging.stop_no_token || paging.stop_no_link) && moves_by_token(paging.kind) &&
+	        walk.token.empty()) ||
+	       (paging.stop_short_page && is_short) || (paging.stop_empty_page && facts.rows == 0) ||
+	       (paging.stop_total && facts.total && rows_so_far(walk) >= *facts.total);
 }
 
 // Where the next request would stand. `after` is empty where the answer does not say it.
@@ -70,8 +71,8 @@ PagePosition moved(const Walk &walk) {
 	next.number = walk.number() + walk.facts.rows;
 	switch (walk.paging.kind) {
 	case PagingKind::kAfterLastRecord:
-		next.after = walk.direction == Direction::kNewer ? walk.facts.first_key
-														 : walk.facts.last_key;
+		next.after =
+			walk.direction == Direction::kNewer ? walk.facts.first_key : walk.facts.last_key;
 		break;
 	case PagingKind::kKeyset:
 		next.after = walk.facts.last_field;
@@ -116,18 +117,21 @@ PageDecision go_on(const Walk &walk) {
 	const bool is_empty = walk.facts.rows == 0;
 	const PagingKind kind = walk.paging.kind;
 	if (is_empty && !moves_by_token(kind))
-		return loop(walk, "A page came without records, and the API did not say that it was the last.");
+		return loop(walk,
+		            "A page came without records, and the API did not say that it was the last.");
 	PagePosition next = moved(walk);
 	if (kind == PagingKind::kPage || kind == PagingKind::kOffset)
 		return {PageVerdict::kMore, std::move(next), {}};
 	if (next.after.empty())
-		return loop(walk, "The API did not say that this page was the last, and its answer lacks what "
-						  "the next page is asked with.");
+		return loop(walk,
+		            "The API did not say that this page was the last, and its answer lacks what "
+		            "the next page is asked with.");
 	if (next.after == walk.position.after)
 		return loop(walk, "The next page would be asked for exactly as this one was.");
 	if (is_empty && walk.position.digest == kDigestOfEmpty)
-		return loop(walk, "Two pages in a row came without records, and the API did not say that they "
-						  "were the last.");
+		return loop(walk,
+		            "Two pages in a row came without records, and the API did not say that they "
+		            "were the last.");
 	return {PageVerdict::kMore, std::move(next), {}};
 }
 
@@ -154,19 +158,19 @@ PagePosition PagePosition::decode(std::string_view text) {
 		return position;
 	} catch (const Error &error) {
 		throw Error("22023", "could not read the position of a walk",
-					std::string("The reader says: ") + error.what() + ".");
+		            std::string("The reader says: ") + error.what() + ".");
 	}
 }
 
 PageDecision next_page(const PagingSpec &paging, const PagePosition &position,
-					   const PageFacts &facts, std::string_view link_next, int asked_size,
-					   Direction direction) {
+                       const PageFacts &facts, std::string_view link_next, int asked_size,
+                       Direction direction) {
 	const bool by_link = paging.kind == PagingKind::kNextUrl && paging.link_header;
-	const Walk walk{paging, position, facts, by_link ? link_next : std::string_view(facts.next),
-					asked_size, direction};
+	const Walk walk{paging,     position, facts, by_link ? link_next : std::string_view(facts.next),
+	                asked_size, direction};
 	// A digest of 0 is none: a position that was made and not reached.
 	if (paging.kind != PagingKind::kNone && !position.is_first && facts.rows > 0 &&
-		position.digest != 0 && facts.digest == position.digest)
+	    position.digest != 0 && facts.digest == position.digest)
 		return loop(walk, "The API gave the page before once more.");
 	return is_stopped(walk) ? done(walk) : go_on(walk);
 }
@@ -183,8 +187,8 @@ char lower(char byte) noexcept {
 
 bool is_same_word(std::string_view one, std::string_view other) noexcept {
 	return one.size() == other.size() &&
-		std::equal(one.begin(), one.end(), other.begin(),
-				   [](char left, char right) { return lower(left) == lower(right); });
+	       std::equal(one.begin(), one.end(), other.begin(),
+	                  [](char left, char right) { return lower(left) == lower(right); });
 }
 
 // Whether a list of relation types, parted by blanks, has "next".
@@ -252,7 +256,7 @@ private:
 	std::string_view read_token() noexcept {
 		const size_t start = at_;
 		while (at_ < text_.size() && !is_blank(text_[at_]) && text_[at_] != ';' &&
-			   text_[at_] != ',' && text_[at_] != '=')
+		       text_[at_] != ',' && text_[at_] != '=')
 			++at_;
 		return text_.substr(start, at_ - start);
 	}

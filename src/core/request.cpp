@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <optional>
 #include <utility>
 
@@ -81,8 +82,8 @@ const AuthSpec &auth_of(const Manifest &manifest, const Access &access) {
 
 // ---- URL ----
 
-// A value may name a host or a part of it, and must not be able to end it. Where the template begins
-// with a placeholder, the value is a whole URL.
+// A value may name a host or a part of it, and must not be able to end it. Where the template
+// begins with a placeholder, the value is a whole URL.
 std::string fill_base_url(const std::string &text, const Access &access) {
 	bool has_secret = false;
 	const Lookup lookup = names_of_credential(access, has_secret);
@@ -119,10 +120,9 @@ Url resolve_link(const Url &base, std::string_view link) {
 	if (!begins_with(link, "/"))
 		throw Error("22023", "link \"" + public_url(link).substr(0, 200) + "\" is relative",
 		            "A link must be a URL, or a path that begins with /.");
-	const bool has_prefix =
-		begins_with(link, base.path) &&
-		(link.size() == base.path.size() || link[base.path.size()] == '/' ||
-	     link[base.path.size()] == '?');
+	const bool has_prefix = begins_with(link, base.path) &&
+	                        (link.size() == base.path.size() || link[base.path.size()] == '/' ||
+	                         link[base.path.size()] == '?');
 	return parse_url(base.origin() + (has_prefix ? "" : base.path) + std::string(link));
 }
 
@@ -156,7 +156,8 @@ std::string decode_name(std::string_view text) {
 		const bool is_escape = text[at] == '%' && at + 2 < text.size() &&
 		                       hex_value(text[at + 1]) >= 0 && hex_value(text[at + 2]) >= 0;
 		if (is_escape) {
-			out.push_back(static_cast<char>(hex_value(text[at + 1]) * 16 + hex_value(text[at + 2])));
+			out.push_back(
+				static_cast<char>(hex_value(text[at + 1]) * 16 + hex_value(text[at + 2])));
 			at += 2;
 		} else {
 			out.push_back(text[at] == '+' ? ' ' : text[at]);
@@ -184,11 +185,7 @@ public:
 		if (values == nullptr)
 			return;
 		for (const auto &[name, value] : *values) {
-			const auto linked_end = pairs_.begin() + static_cast<std::ptrdiff_t>(linked_);
-			const bool is_linked = std::any_of(pairs_.begin(), linked_end, [&](const auto &pair) {
-				return pair.first == name;
-			});
-			if (!is_linked)
+			if (!is_linked(name))
 				pairs_.emplace_back(name, encode(name, fill(value, Place::kPlain, lookup)));
 		}
 	}
@@ -213,6 +210,12 @@ public:
 	}
 
 private:
+	bool is_linked(const std::string &name) const {
+		const auto end = pairs_.begin() + static_cast<std::ptrdiff_t>(linked_);
+		return std::any_of(pairs_.begin(), end,
+		                   [&](const auto &pair) { return pair.first == name; });
+	}
+
 	static std::string encode(std::string_view name, std::string_view value) {
 		return percent_encode(name) + "=" + percent_encode(value);
 	}
@@ -280,8 +283,7 @@ std::string compose_body(const Manifest &manifest, const CallSpec &call, const L
 	const auto is_in_body = [](const auto &set) { return set.first.place == Into::Place::kBody; };
 	if (call.body.empty() && std::none_of(call.set.begin(), call.set.end(), is_in_body))
 		return {};
-	const std::string text =
-		call.body.empty() ? "{}" : fill(call.body, Place::kJson, lookup);
+	const std::string text = call.body.empty() ? "{}" : fill(call.body, Place::kJson, lookup);
 	try {
 		Json body = Json::parse(text);
 		for (const auto &[into, value] : call.set) {

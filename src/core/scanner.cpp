@@ -21,7 +21,7 @@ constexpr bool is_blank(char byte) noexcept {
 // Ends a number or word: everything that has a meaning of its own outside of strings.
 constexpr bool is_delimiter(char byte) noexcept {
 	return is_blank(byte) || byte == ',' || byte == ':' || byte == '"' || byte == '[' ||
-		byte == ']' || byte == '{' || byte == '}';
+	       byte == ']' || byte == '{' || byte == '}';
 }
 
 }  // namespace
@@ -115,14 +115,15 @@ namespace {
 
 constexpr bool is_name_start(char byte) noexcept {
 	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '_' ||
-		static_cast<unsigned char>(byte) >= 0x80;
+	       static_cast<unsigned char>(byte) >= 0x80;
 }
 
 constexpr bool is_name_byte(char byte) noexcept {
 	return is_name_start(byte) || (byte >= '0' && byte <= '9');
 }
 
-// Reads `."name"` from behind the opening quote. npos: not closed, or an escape other than \" or \\.
+// Reads `."name"` from behind the opening quote. npos: not closed, or an escape other than \" or
+// \\.
 size_t read_quoted_name(std::string_view path, size_t at, std::string *name) {
 	const size_t start = at;
 	for (; at < path.size(); ++at) {
@@ -140,7 +141,7 @@ size_t read_quoted_name(std::string_view path, size_t at, std::string *name) {
 bool read_path(std::string_view path, std::vector<std::string> *names) {
 	constexpr std::string_view kTail = "[*]";
 	if (path.size() < 1 + kTail.size() || path[0] != '$' ||
-		path.substr(path.size() - kTail.size()) != kTail)
+	    path.substr(path.size() - kTail.size()) != kTail)
 		return false;
 	path.remove_suffix(kTail.size());
 	for (size_t at = 1; at < path.size();) {
@@ -328,12 +329,12 @@ private:
 
 	std::string_view text_;
 	size_t at_ = 0;
-	std::string open_;                       // the brackets that are to come
+	std::string open_;  // the brackets that are to come
 };
 
 struct Found {
-	size_t at = std::string_view::npos;      // of the member's value
-	bool is_closed = false;                  // the object was read to its end
+	size_t at = std::string_view::npos;  // of the member's value
+	bool is_closed = false;              // the object was read to its end
 };
 
 // The last member of that name in the object at `at`.
@@ -351,8 +352,7 @@ Found last_member(std::string_view text, size_t at, std::string_view name) {
 		const size_t name_at = walker.at() + 1;
 		if (walker.byte() != '"' || !walker.skip_string())
 			return found;
-		const bool is_wanted =
-			is_same_name(text.substr(name_at, walker.at() - 1 - name_at), name);
+		const bool is_wanted = is_same_name(text.substr(name_at, walker.at() - 1 - name_at), name);
 		if (!walker.skip(':'))
 			return found;
 		if (is_wanted)
@@ -389,7 +389,7 @@ CutPage cut_page(std::string_view text, std::string_view records_path) {
 	std::vector<std::string> names;
 	if (!read_path(records_path, &names))
 		throw Error("22023", "\"" + std::string(records_path) + "\" is not a plain member path", {},
-					"Write member names and an array at the end, as in \"$.data[*]\".");
+		            "Write member names and an array at the end, as in \"$.data[*]\".");
 	constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 	if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark)
 		text.remove_prefix(kByteOrderMark.size());

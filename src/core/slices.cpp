@@ -86,7 +86,7 @@ SlicePlan SlicePlan::decode(std::string_view text) {
 		return plan;
 	} catch (const Error &error) {
 		throw Error("22023", "could not read the plan of a backfill",
-					std::string("The reader says: ") + error.what() + ".");
+		            std::string("The reader says: ") + error.what() + ".");
 	}
 }
 
@@ -109,12 +109,12 @@ std::optional<Slice> SlicePlan::take() {
 }
 
 void SlicePlan::finish(int id, bool more, const PagePosition &next,
-					   std::optional<int64_t> last_time_us, bool may_split) {
+                       std::optional<int64_t> last_time_us, bool may_split) {
 	const auto found = std::find_if(taken_.begin(), taken_.end(),
-									[id](const Slice &slice) { return slice.id == id; });
+	                                [id](const Slice &slice) { return slice.id == id; });
 	if (found == taken_.end())
 		throw Error("XX000", "range " + std::to_string(id) + " of a backfill is not in flight");
-	waiting_.reserve(waiting_.size() + taken_.size() + 2);   // from the erase on nothing may fail
+	waiting_.reserve(waiting_.size() + taken_.size() + 2);  // from the erase on nothing may fail
 	Slice rest = *found;
 	rest.position = next;
 	// An API that ignores a bound must not bend the plan.
@@ -134,7 +134,7 @@ void SlicePlan::finish(int id, bool more, const PagePosition &next,
 
 void SlicePlan::put_back(int id) noexcept {
 	const auto found = std::find_if(taken_.begin(), taken_.end(),
-									[id](const Slice &slice) { return slice.id == id; });
+	                                [id](const Slice &slice) { return slice.id == id; });
 	if (found == taken_.end())
 		return;
 	waiting_.push_back(std::move(*found));

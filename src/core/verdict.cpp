@@ -51,8 +51,7 @@ std::optional<int64_t> scaled_number(std::string_view text, int64_t scale) noexc
 	    fraction.find_first_not_of("0123456789") != std::string_view::npos)
 		return std::nullopt;
 	int64_t value = 0;
-	const auto [end, error] = std::from_chars(whole.data(), whole.data() + whole.size(), value);
-	static_cast<void>(end);
+	const std::errc error = std::from_chars(whole.data(), whole.data() + whole.size(), value).ec;
 	if (error != std::errc() || value > std::numeric_limits<int64_t>::max() / scale - 1)
 		return std::numeric_limits<int64_t>::max();
 	value *= scale;
@@ -105,11 +104,11 @@ bool may_wait(ErrorClass error_class) noexcept {
 
 // ---- texts ----
 
-// What the API itself says, in front of or behind our sentence.
+// Our sentence, and what the API itself says.
 std::string with_words_of_api(std::string sentence, const PageFacts &facts) {
 	if (facts.error_message.empty())
 		return sentence;
-	return std::move(sentence) + " It says: \"" + facts.error_message + "\"";
+	return std::move(sentence) + " The API says: \"" + facts.error_message + "\"";
 }
 
 std::string code_of(const http::Response &response, const PageFacts &facts,
@@ -142,27 +141,30 @@ Verdict judge_failure(const http::Response &response) {
 	constexpr const char *kAllow = "Ask a superuser to list it in sequin.allowed_hosts.";
 	switch (response.failure) {
 	case http::Failure::kResolve:
-		return failed(kRetry, "resolve_failed", response, "The name of the API's host has no address.",
+		return failed(kRetry, "resolve_failed", response,
+		              "The name of the API's host has no address.",
 		              "See whether the name is right and the server can look names up.");
 	case http::Failure::kConnect:
 		return failed(kRetry, "connect_failed", response, "No connection to the API was possible.",
 		              "See whether the server may reach the host.");
 	case http::Failure::kTls:
-		return failed(kRetry, "tls_failed", response, "No secure connection to the API was possible.",
+		return failed(kRetry, "tls_failed", response,
+		              "No secure connection to the API was possible.",
 		              "See whether the host's certificate is valid and known to this server.");
 	case http::Failure::kTimeout:
 		return failed(kRetry, "timeout", response, "The API did not answer in time.", "");
 	case http::Failure::kReset:
-		return failed(kRetry, "connection_reset", response, "The connection to the API broke off.", "");
+		return failed(kRetry, "connection_reset", response, "The connection to the API broke off.",
+		              "");
 	case http::Failure::kTruncated:
 		return failed(kRetry, "truncated", response, "The answer of the API broke off.", "");
 	case http::Failure::kTooLarge:
 		return failed(ErrorClass::kTooMany, "too_large", response,
 		              "The answer of the API has more bytes than allowed.", "");
 	case http::Failure::kJsonTooLarge:
-		return failed(ErrorClass::kTooMany, "json_too_large", response,
-		              "The answer of the API has more values than allowed, or is nested too deeply.",
-		              "");
+		return failed(
+			ErrorClass::kTooMany, "json_too_large", response,
+			"The answer of the API has more values than allowed, or is nested too deeply.", "");
 	case http::Failure::kForbiddenAddress:
 		return failed(ErrorClass::kFatal, "forbidden_address", response,
 		              "The API's host has an address that is not public.", kAllow);
@@ -183,18 +185,17 @@ Verdict judge_failure(const http::Response &response) {
 bool matches_status(const ErrorRule &rule, int status) noexcept {
 	if (rule.statuses.empty() && rule.status_hundred == 0)
 		return true;
-	return status / 100 == rule.status_hundred ||
+	return (rule.status_hundred != 0 && status / 100 == rule.status_hundred) ||
 	       std::find(rule.statuses.begin(), rule.statuses.end(), status) != rule.statuses.end();
 }
 
 bool matches_header(const ErrorRule &rule, const http::Response &response) noexcept {
 	if (rule.header.empty())
 		return true;
-	return std::any_of(
-		response.headers.begin(), response.headers.end(), [&](const auto &header) {
-			return header.first == rule.header &&
-			       (rule.header_value.empty() || trimmed(header.second) == rule.header_value);
-		});
+	return std::any_of(response.headers.begin(), response.headers.end(), [&](const auto &header) {
+		return header.first == rule.header &&
+		       (rule.header_value.empty() || trimmed(header.second) == rule.header_value);
+	});
 }
 
 bool matches(const ErrorRule &rule, bool is_body_hit, const http::Response &response) noexcept {
@@ -227,8 +228,8 @@ Verdict judge_success(CallKind kind, const http::Response &response, const PageF
 	if (facts.is_json)
 		return verdict;
 	const size_t start = response.body.find_first_not_of(" \t\r\n");
-	const bool looks_like_json = start != std::string::npos &&
-	                             (response.body[start] == '{' || response.body[start] == '[');
+	const bool looks_like_json =
+		start != std::string::npos && (response.body[start] == '{' || response.body[start] == '[');
 	verdict.error_class = ErrorClass::kRetry;
 	if (!looks_like_json) {
 		verdict.code = "not_json";
@@ -290,22 +291,24 @@ Verdict judge_by_default(CallKind kind, const http::Response &response, const Pa
 	return verdict;
 }
 
+Verdict judge_answer(const Manifest &manifest, CallKind kind, const http::Response &response,
+                     const PageFacts &facts, int64_t now_us) {
+	for (size_t index = 0; index < manifest.errors.size(); ++index) {
+		const ErrorRule &rule = manifest.errors[index];
+		const bool is_body_hit = index < facts.rule_hits.size() && facts.rule_hits[index];
+		if (matches(rule, is_body_hit, response))
+			return judge_by_rule(rule, response, facts, now_us);
+	}
+	return judge_by_default(kind, response, facts);
+}
+
 }  // namespace
 
 Verdict judge(const Manifest &manifest, CallKind kind, const http::Response &response,
               const PageFacts &facts, int64_t now_us) {
 	if (response.failure != http::Failure::kNone)
 		return judge_failure(response);
-	Verdict verdict;
-	bool has_rule = false;
-	for (size_t index = 0; index < manifest.errors.size() && !has_rule; ++index) {
-		const ErrorRule &rule = manifest.errors[index];
-		const bool is_body_hit = index < facts.rule_hits.size() && facts.rule_hits[index];
-		if ((has_rule = matches(rule, is_body_hit, response)))
-			verdict = judge_by_rule(rule, response, facts, now_us);
-	}
-	if (!has_rule)
-		verdict = judge_by_default(kind, response, facts);
+	Verdict verdict = judge_answer(manifest, kind, response, facts, now_us);
 	if (!may_wait(verdict.error_class))
 		verdict.wait_us = 0;
 	else if (verdict.wait_us == 0)

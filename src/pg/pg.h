@@ -99,6 +99,11 @@ extern "C" {
 #error "PostgreSQL 15 or later is needed"
 #endif
 
+// Up to 15 the server's macro does not export the function.
+#define SEQUIN_FUNCTION(name)                   \
+	PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
+	PG_FUNCTION_INFO_V1(name)
+
 namespace sequin::pg {
 
 // 17 ties a wait set to a resource owner; up to 16 it lives in a memory context.

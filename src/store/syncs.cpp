@@ -40,7 +40,7 @@ void read_access(const Json &doc, SyncRow *row) {
 	const Json settings = doc.get("settings");
 	for (const std::string &name : settings.keys()) row->access.settings[name] = scalar_text(settings.get(name));
 	try {
-		const std::string place = "credential:" + text_or_empty(credential.get("id"));
+		const std::string place = text_or_empty(credential.get("id"));
 		const Json secrets = Json::parse(pg::unseal(place, base64_decode(text_or_empty(credential.get("secrets")))));
 		for (const std::string &name : secrets.keys()) {
 			row->access.values[name] = scalar_text(secrets.get(name));

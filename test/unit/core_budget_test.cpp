@@ -1,4 +1,5 @@
-// Tests of core/budget.h: never over the limit wherever the server counts, and close to it all the same.
+// Tests of core/budget.h: never over the limit wherever the server counts, and close to it all the
+// same.
 #include "core/budget.h"
 
 #include <gtest/gtest.h>
@@ -23,7 +24,7 @@ constexpr int64_t kStart = 1700000000 * kSecond;
 // A client that always has another call to make, and the moments at which a server saw its calls.
 struct Simulation {
 	std::function<int64_t()> latency_us;
-	std::function<double()> arrival;          // where between begin and end the server counts a call
+	std::function<double()> arrival;  // where between begin and end the server counts a call
 	std::function<Priority()> priority = [] { return Priority::kBackfill; };
 	std::vector<int64_t> arrivals;
 	int most_in_flight = 0;
@@ -40,7 +41,8 @@ struct Simulation {
 			if (ready_us <= now_us) {
 				const int64_t took_us = latency_us();
 				window.begin(now_us);
-				arrivals.push_back(now_us + static_cast<int64_t>(arrival() * static_cast<double>(took_us)));
+				arrivals.push_back(now_us +
+				                   static_cast<int64_t>(arrival() * static_cast<double>(took_us)));
 				ends.push(now_us + took_us);
 				most_in_flight = std::max(most_in_flight, window.in_flight());
 				continue;

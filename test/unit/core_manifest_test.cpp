@@ -93,6 +93,19 @@ TEST(Manifest, reads_auth) {
 	EXPECT_EQ(manifest.auth_kind("absent"), nullptr);
 }
 
+// jsonb keeps no order of keys.
+TEST(Manifest, the_first_secret_is_the_one_that_must_be_there) {
+	const char *place = "auth/acme_key/secrets";
+	const Manifest turned =
+		parsed(place, R"({"second_key": {"optional": true}, "secret_key": {}})");
+	EXPECT_EQ(turned.auth_kind("acme_key")->secrets[0].name, "secret_key");
+	EXPECT_EQ(turned.auth_kind("acme_key")->token, "${cred.secret_key}");
+	const std::string two = sample::changed(sample::manifest(), place, R"({"b": {}, "a": {}})");
+	const Manifest named =
+		parse_manifest(sample::changed(two, "auth/acme_key/token", R"("${cred.a}")"));
+	EXPECT_EQ(named.auth_kind("acme_key")->token, "${cred.a}");
+}
+
 TEST(Manifest, reads_http) {
 	const HttpSpec http = parsed().http;
 	EXPECT_EQ(http.base_url, "https://api.acme.test/rest");
@@ -120,8 +133,8 @@ TEST(Manifest, carries_the_defaults_of_http) {
 
 TEST(Manifest, takes_base_urls_inside_hosts) {
 	for (const char *url : {"\"https://api.acme.test\"", "\"https://api.acme.test:8443/v1\"",
-							"\"https://eu.files.acme.test\"", "\"https://a.b.files.acme.test/\"",
-							"\"https://${settings.region}.acme.test\"", "\"${cred.account}\""})
+	                        "\"https://eu.files.acme.test\"", "\"https://a.b.files.acme.test/\"",
+	                        "\"https://${settings.region}.acme.test\"", "\"${cred.account}\""})
 		EXPECT_NO_THROW(parsed("http/base_url", url)) << url;
 }
 
@@ -172,10 +185,12 @@ TEST(Manifest, reads_error_rules) {
 }
 
 TEST(Manifest, knows_every_error_class_by_its_word) {
-	for (int i = static_cast<int>(ErrorClass::kRetry); i <= static_cast<int>(ErrorClass::kFatal); ++i) {
+	for (int i = static_cast<int>(ErrorClass::kRetry); i <= static_cast<int>(ErrorClass::kFatal);
+	     ++i) {
 		const auto error_class = static_cast<ErrorClass>(i);
 		const std::string word = '"' + std::string(to_string(error_class)) + '"';
-		EXPECT_EQ(parsed("errors/0/class", word.c_str()).errors[0].error_class, error_class) << word;
+		EXPECT_EQ(parsed("errors/0/class", word.c_str()).errors[0].error_class, error_class)
+			<< word;
 	}
 	EXPECT_STREQ(to_string(ErrorClass::kNone), "none");
 	EXPECT_THROW(parsed("errors/0/class", "\"none\""), Error);
@@ -228,7 +243,7 @@ TEST(Manifest, merges_templates) {
 	EXPECT_EQ(invoice.ignore, Strings{"meta.seen"});
 
 	const Manifest other = parsed("collections/customer/ignore", "[\"x\"]");
-	EXPECT_EQ(collection(other, "customer").ignore, Strings{"x"});   // lists are replaced
+	EXPECT_EQ(collection(other, "customer").ignore, Strings{"x"});  // lists are replaced
 }
 
 TEST(Manifest, reads_collections) {
@@ -249,13 +264,14 @@ TEST(Manifest, reads_collections) {
 	EXPECT_TRUE(is(customer.slice->to, Into::Place::kQuery, "created[lt]"));
 	EXPECT_EQ(customer.slice->as, TimeAs::kEpoch);
 	EXPECT_EQ(customer.slice->min_span_us, kSecond);
-	EXPECT_EQ(customer.incremental.poll.active_us, kSecond / 2);   // the feed's
+	EXPECT_EQ(customer.incremental.poll.active_us, kSecond / 2);  // the feed's
 
 	const CollectionSpec &contact = collection(manifest, "contact");
 	EXPECT_EQ(contact.title, "contact");
 	EXPECT_EQ(contact.method, "POST");
-	EXPECT_EQ(contact.body,
-			  R"({"filter":{"region":"${settings.region|default:'eu'}"},"fields":["id","name"],"n":1})");
+	EXPECT_EQ(
+		contact.body,
+		R"({"filter":{"region":"${settings.region|default:'eu'}"},"fields":["id","name"],"n":1})");
 	EXPECT_EQ(contact.version->path, "$.updated");
 	EXPECT_EQ(contact.version->as, TimeAs::kRfc3339);
 	EXPECT_EQ(contact.updated->path, "$.updated");
@@ -305,7 +321,8 @@ TEST(Manifest, reads_the_other_kinds_of_paging) {
 	EXPECT_EQ(offset.kind, PagingKind::kOffset);
 	EXPECT_TRUE(offset.by_limit);
 	EXPECT_FALSE(paging(R"({"kind": "offset", "into": "query.o", "stop": ["empty_page"],
-		"order": "none"})").by_limit);
+		"order": "none"})")
+	                 .by_limit);
 	const PagingSpec keyset = paging(R"({"kind": "keyset", "field": "$.id", "into": "query.id_gt",
 		"stop": ["empty_page"], "order": "asc"})");
 	EXPECT_EQ(keyset.kind, PagingKind::kKeyset);
@@ -315,7 +332,8 @@ TEST(Manifest, reads_the_other_kinds_of_paging) {
 	EXPECT_EQ(url.from, "$.next");
 	EXPECT_FALSE(url.link_header);
 	EXPECT_TRUE(paging(R"({"kind": "next_url", "from": "$.next", "stop": ["no_token"],
-		"order": "none"})").stop_no_token);
+		"order": "none"})")
+	                .stop_no_token);
 }
 
 TEST(Manifest, reads_incremental) {
@@ -336,7 +354,7 @@ TEST(Manifest, reads_incremental) {
 	const IncrementalSpec &relist = collection(manifest, "currency").incremental;
 	EXPECT_EQ(relist.mode, IncrementalMode::kRelist);
 	EXPECT_EQ(relist.poll.active_us, 300 * kSecond);
-	EXPECT_EQ(relist.poll.quiet_us, 300 * kSecond);   // never faster than active
+	EXPECT_EQ(relist.poll.quiet_us, 300 * kSecond);  // never faster than active
 	EXPECT_EQ(collection(manifest, "line_item").incremental.mode, IncrementalMode::kParent);
 	EXPECT_EQ(collection(manifest, "country").incremental.because, "countries stay");
 }
@@ -355,10 +373,10 @@ TEST(Manifest, reads_deletes) {
 	const CollectionSpec &contact = collection(manifest, "contact");
 	const DeleteSpec &list = *contact.deletes_by(DeleteKind::kList);
 	EXPECT_EQ(list.query, (NameValues{{"archived", "true"}}));
-	EXPECT_EQ(list.poll.active_us, kSecond / 2);   // never slower than quiet
+	EXPECT_EQ(list.poll.active_us, kSecond / 2);  // never slower than quiet
 	EXPECT_EQ(contact.deletes_by(DeleteKind::kField)->when, "$.state == \"deleted\"");
 	EXPECT_EQ(collection(manifest, "country").deletes_by(DeleteKind::kNever)->because,
-			  "countries stay");
+	          "countries stay");
 }
 
 TEST(Manifest, orders_parents_before_their_children) {
@@ -366,7 +384,8 @@ TEST(Manifest, orders_parents_before_their_children) {
 	Strings objects;
 	for (const CollectionSpec &spec : manifest.collections)
 		objects.push_back(spec.object);
-	EXPECT_EQ(objects, (Strings{"invoice", "line_item", "customer", "contact", "currency", "country"}));
+	EXPECT_EQ(objects,
+	          (Strings{"invoice", "line_item", "customer", "contact", "currency", "country"}));
 	const ParentSpec &parent = *collection(manifest, "line_item").parent;
 	EXPECT_EQ(parent.collection, "invoice");
 	EXPECT_EQ(parent.embedded_records, "$.lines.data");
@@ -382,26 +401,38 @@ TEST(Manifest, lists_every_jsonpath_with_its_place) {
 				return &use;
 		return nullptr;
 	};
-	for (const char *place :
-		 {"check.account", "error.code", "error.message", "feeds.events.records", "feeds.events.id",
-		  "feeds.events.time.path", "feeds.events.paging.more", "feeds.events.object",
-		  "feeds.events.type", "feeds.events.trust.path", "collections.customer.key[0]",
-		  "collections.customer.records", "collections.customer.created.path",
-		  "collections.customer.paging.more", "collections.contact.key[1]",
-		  "collections.contact.version.path", "collections.contact.updated.path",
-		  "collections.contact.paging.from", "collections.country.paging.total",
-		  "collections.line_item.key[1]", "collections.line_item.parent.embedded.records"}) {
+	for (const char *place : {"check.account",
+	                          "error.code",
+	                          "error.message",
+	                          "feeds.events.records",
+	                          "feeds.events.id",
+	                          "feeds.events.time.path",
+	                          "feeds.events.paging.more",
+	                          "feeds.events.object",
+	                          "feeds.events.type",
+	                          "feeds.events.trust.path",
+	                          "collections.customer.key[0]",
+	                          "collections.customer.records",
+	                          "collections.customer.created.path",
+	                          "collections.customer.paging.more",
+	                          "collections.contact.key[1]",
+	                          "collections.contact.version.path",
+	                          "collections.contact.updated.path",
+	                          "collections.contact.paging.from",
+	                          "collections.country.paging.total",
+	                          "collections.line_item.key[1]",
+	                          "collections.line_item.parent.embedded.records"}) {
 		ASSERT_NE(find(place), nullptr) << place;
 		EXPECT_FALSE(find(place)->is_predicate) << place;
 	}
 	for (const char *place :
-		 {"errors[1].match.body", "feeds.events.gone", "feeds.events.skip",
-		  "collections.customer.get.gone", "collections.contact.deletes[1].when",
-		  "collections.line_item.parent.embedded.more"}) {
+	     {"errors[1].match.body", "feeds.events.gone", "feeds.events.skip",
+	      "collections.customer.get.gone", "collections.contact.deletes[1].when",
+	      "collections.line_item.parent.embedded.more"}) {
 		ASSERT_NE(find(place), nullptr) << place;
 		EXPECT_TRUE(find(place)->is_predicate) << place;
 	}
-	EXPECT_EQ(find("collections.line_item.key[0]"), nullptr);   // "parent" is no jsonpath
+	EXPECT_EQ(find("collections.line_item.key[0]"), nullptr);  // "parent" is no jsonpath
 	EXPECT_EQ(find("collections.contact.key[1]")->path, "$.b");
 }
 
@@ -410,12 +441,12 @@ TEST(Manifest, tells_predicates_from_paths) {
 		parsed("collections/customer/get/gone", Json::string(path).dump().c_str());
 	};
 	for (const char *predicate :
-		 {"exists($.deleted)", "!($.a == 1)", "$.a like_regex \"x\"", "$.a starts with \"x\"",
-		  "($.a > 1) is unknown", "$.a <> null && $.b == 1", "strict $.a ? (@.b > 1).c == 2",
-		  "$.a == \"?(\""})
+	     {"exists($.deleted)", "!($.a == 1)", "$.a like_regex \"x\"", "$.a starts with \"x\"",
+	      "($.a > 1) is unknown", "$.a <> null && $.b == 1", "strict $.a ? (@.b > 1).c == 2",
+	      "$.a == \"?(\""})
 		EXPECT_NO_THROW(load(predicate)) << predicate;
 	for (const char *path : {"$.deleted", "$.a ? (@.b > 1)", "$.\"a == b\"",
-							 "$.a ? (@.b ? (@.c == 1).d > 2).e", "$.a ?(@ == \")>\")"})
+	                         "$.a ? (@.b ? (@.c == 1).d > 2).e", "$.a ?(@ == \")>\")"})
 		EXPECT_THROW(load(path), Error) << path;
 }
 
@@ -437,7 +468,9 @@ TEST(Manifest, every_shipped_manifest_loads) {
 			EXPECT_EQ(manifest.provider + ".json", name);
 			++loaded;
 		} catch (const Error &error) {
-			ADD_FAILURE() << name << ": " << error.what() << "\n" << error.detail() << "\n" << error.hint();
+			ADD_FAILURE() << name << ": " << error.what() << "\n"
+						  << error.detail() << "\n"
+						  << error.hint();
 		}
 	}
 	if (loaded == 0 && !testing::Test::HasFailure())

@@ -44,7 +44,7 @@ PagePosition reached(const std::string &after, int64_t number = 0) {
 }
 
 PageDecision decide(const PagingSpec &paging, const PagePosition &position, const PageFacts &facts,
-					int asked_size = 2) {
+                    int asked_size = 2) {
 	return next_page(paging, position, facts, {}, asked_size);
 }
 
@@ -60,10 +60,10 @@ TEST(PagePositionTest, survives_its_text) {
 }
 
 TEST(PagePositionTest, refuses_other_texts) {
-	for (const char *text : {"", "{", "[]", "{}", "null",
-							 "{\"after\":1,\"number\":0,\"first\":true,\"digest\":0}",
-							 "{\"after\":\"\",\"number\":\"0\",\"first\":true,\"digest\":0}",
-							 "{\"after\":\"\",\"number\":0,\"first\":1,\"digest\":0}"}) {
+	for (const char *text :
+	     {"", "{", "[]", "{}", "null", "{\"after\":1,\"number\":0,\"first\":true,\"digest\":0}",
+	      "{\"after\":\"\",\"number\":\"0\",\"first\":true,\"digest\":0}",
+	      "{\"after\":\"\",\"number\":0,\"first\":1,\"digest\":0}"}) {
 		try {
 			PagePosition::decode(text);
 			FAIL() << text;
@@ -105,11 +105,12 @@ TEST(NextPageTest, goes_on_after_the_last_record) {
 TEST(NextPageTest, a_stop_must_be_said) {
 	PagingSpec paging = spec(PagingKind::kAfterLastRecord);
 	paging.stop_more = true;
-	EXPECT_EQ(decide(paging, {}, page(0, 0)).verdict, PageVerdict::kMore) << "short, but not declared";
+	EXPECT_EQ(decide(paging, {}, page(0, 0)).verdict, PageVerdict::kMore)
+		<< "short, but not declared";
 	const PageDecision silent = decide(paging, reached("k1"), empty_page());
 	EXPECT_EQ(silent.verdict, PageVerdict::kLoop);
 	EXPECT_EQ(silent.reason,
-			  "A page came without records, and the API did not say that it was the last.");
+	          "A page came without records, and the API did not say that it was the last.");
 	EXPECT_EQ(silent.next.after, "k1");
 	PageFacts keyless = page(0, 1);
 	keyless.last_key.clear();
@@ -183,17 +184,19 @@ TEST(NextPageTest, an_empty_page_goes_on_once_where_a_token_moves) {
 	EXPECT_EQ(first.next.after, "t2");
 	facts.next = "t3";
 	EXPECT_EQ(decide(paging, PagePosition::decode(first.next.encode()), facts).verdict,
-			  PageVerdict::kLoop);
+	          PageVerdict::kLoop);
 	PageFacts rows = page(4, 5);
 	rows.next = "t3";
 	const PageDecision second = decide(paging, first.next, rows);
 	EXPECT_EQ(second.verdict, PageVerdict::kMore);
-	EXPECT_EQ(decide(paging, second.next, [] {
-				  PageFacts again = empty_page();
-				  again.next = "t4";
-				  return again;
-			  }()).verdict,
-			  PageVerdict::kMore);
+	EXPECT_EQ(decide(paging, second.next,
+	                 [] {
+						 PageFacts again = empty_page();
+						 again.next = "t4";
+						 return again;
+					 }())
+	              .verdict,
+	          PageVerdict::kMore);
 }
 
 TEST(NextPageTest, a_missing_token_without_its_stop_is_a_loop) {
@@ -212,12 +215,12 @@ TEST(NextPageTest, follows_next_urls_of_body_and_header) {
 	PageFacts facts = page(0, 1);
 	facts.next = "https://api.example.com/b";
 	EXPECT_EQ(next_page(paging, {}, facts, "https://api.example.com/h", 2).next.after,
-			  "https://api.example.com/b");
+	          "https://api.example.com/b");
 	paging.link_header = true;
 	const PageDecision first = next_page(paging, {}, facts, "https://api.example.com/h", 2);
 	EXPECT_EQ(first.next.after, "https://api.example.com/h");
 	EXPECT_EQ(next_page(paging, first.next, page(2, 3), "https://api.example.com/h", 2).verdict,
-			  PageVerdict::kLoop);
+	          PageVerdict::kLoop);
 	EXPECT_EQ(next_page(paging, first.next, page(2, 3), {}, 2).verdict, PageVerdict::kDone);
 }
 
@@ -268,8 +271,9 @@ TEST(NextPageTest, walks_by_a_field) {
 }
 
 TEST(NextPageTest, stops_at_the_total_of_every_kind) {
-	for (const PagingKind kind : {PagingKind::kAfterLastRecord, PagingKind::kToken, PagingKind::kNextUrl,
-								  PagingKind::kPage, PagingKind::kOffset, PagingKind::kKeyset}) {
+	for (const PagingKind kind :
+	     {PagingKind::kAfterLastRecord, PagingKind::kToken, PagingKind::kNextUrl, PagingKind::kPage,
+	      PagingKind::kOffset, PagingKind::kKeyset}) {
 		PagingSpec paging = spec(kind);
 		paging.first = 1;
 		paging.stop_total = true;
@@ -280,7 +284,8 @@ TEST(NextPageTest, stops_at_the_total_of_every_kind) {
 			PageFacts facts = page(rows, rows + 2);
 			facts.next = "t" + std::to_string(rows);
 			facts.total = 12;
-			// Asked for more than the API gives at once: pages are short, and none is the last for it.
+			// Asked for more than the API gives at once: pages are short, and none is the last for
+			// it.
 			const PageDecision decision = decide(paging, position, facts, 100);
 			if (decision.verdict != PageVerdict::kMore) {
 				EXPECT_EQ(decision.verdict, PageVerdict::kDone);
@@ -293,8 +298,9 @@ TEST(NextPageTest, stops_at_the_total_of_every_kind) {
 }
 
 TEST(NextPageTest, the_same_page_again_is_a_loop_whatever_else_is_said) {
-	for (const PagingKind kind : {PagingKind::kAfterLastRecord, PagingKind::kToken, PagingKind::kNextUrl,
-								  PagingKind::kPage, PagingKind::kOffset, PagingKind::kKeyset}) {
+	for (const PagingKind kind :
+	     {PagingKind::kAfterLastRecord, PagingKind::kToken, PagingKind::kNextUrl, PagingKind::kPage,
+	      PagingKind::kOffset, PagingKind::kKeyset}) {
 		PagingSpec paging = spec(kind);
 		paging.stop_more = paging.stop_total = true;
 		PageFacts facts = page(0, 1);
@@ -347,7 +353,7 @@ TEST(LinkNextTest, finds_the_next_link) {
 	EXPECT_EQ(link_next("<https://a.example/?page=2>; rel=\"next\""), "https://a.example/?page=2");
 	EXPECT_EQ(link_next("<https://a.example/?page=2>;rel=next"), "https://a.example/?page=2");
 	EXPECT_EQ(link_next("</p?a=1,2;3>; rel=\"prev\", </n?a=1,2;3>; rel=\"next\"; title=\"x\""),
-			  "/n?a=1,2;3");
+	          "/n?a=1,2;3");
 	EXPECT_EQ(link_next("</l>; rel=\"last\",</n>; rel=\"next\""), "/n");
 	EXPECT_EQ(link_next("</n> ; title=\"a, <b>; rel=\\\"prev\\\"\" ; REL = \"Last NEXT\""), "/n");
 	EXPECT_EQ(link_next("</n>; crossorigin; rel=next, </m>; rel=next"), "/n");
@@ -357,16 +363,17 @@ TEST(LinkNextTest, finds_the_next_link) {
 
 TEST(LinkNextTest, finds_no_other_link) {
 	for (const char *header :
-		 {"", "x", "<", "</n>", "</n", "</n>; rel", "</n>; rel=", "</n>; rel=\"nextish\"",
-		  "</n>; rel=\"prev\"; rel=\"next\"", "</n>; title=\"rel=next\"", "</n>; xrel=next",
-		  "</n>; rel=next; anchor=\"#x\"", "</n>; rel=\"prev", "<>; rel=next", "rel=next"})
+	     {"", "x", "<", "</n>", "</n", "</n>; rel", "</n>; rel=", "</n>; rel=\"nextish\"",
+	      "</n>; rel=\"prev\"; rel=\"next\"", "</n>; title=\"rel=next\"", "</n>; xrel=next",
+	      "</n>; rel=next; anchor=\"#x\"", "</n>; rel=\"prev", "<>; rel=next", "rel=next"})
 		EXPECT_EQ(link_next(header), "") << header;
 }
 
 TEST(LinkNextTest, survives_any_text) {
 	std::mt19937 random(5);
-	static constexpr std::string_view kPieces[] = {"<",	 ">",  ";",	   ",",	 "\"",	"\\",	" ",
-												   "=",	 "rel", "next", "/n", "\xff", "anchor", "title", "; rel=next"};
+	static constexpr std::string_view kPieces[] = {"<",  ">",    ";",      ",",     "\"",
+	                                               "\\", " ",    "=",      "rel",   "next",
+	                                               "/n", "\xff", "anchor", "title", "; rel=next"};
 	int found = 0;
 	for (int round = 0; round < 100000; ++round) {
 		std::string text;

@@ -70,15 +70,17 @@ std::string header(const http::Request &request, const std::string &name) {
 	std::string found;
 	int count = 0;
 	for (const auto &[other, value] : request.headers) {
-		if (other == name)
-			found = value, ++count;
+		if (other == name) {
+			found = value;
+			++count;
+		}
 	}
 	EXPECT_LE(count, 1) << name;
 	return count == 1 ? found : "(none)";
 }
 
 void expect_error(const std::function<void()> &act, const std::string &message,
-				  const std::string &sqlstate = "22023") {
+                  const std::string &sqlstate = "22023") {
 	try {
 		act();
 		FAIL() << "no error: " << message;
@@ -130,7 +132,8 @@ TEST(MakeRequestTest, composes_a_plain_read) {
 TEST(MakeRequestTest, keys_stay_inside_their_segment) {
 	CallSpec spec = call("/v1/items/${key}/lines");
 	spec.names = {{"key", "a/../b?c=d#e f%"}};
-	EXPECT_EQ(url_of(spec), "https://api.acme.example/v1/items/a%2F..%2Fb%3Fc%3Dd%23e%20f%25/lines");
+	EXPECT_EQ(url_of(spec),
+	          "https://api.acme.example/v1/items/a%2F..%2Fb%3Fc%3Dd%23e%20f%25/lines");
 	for (const char *key : {"", ".", ".."}) {
 		spec.names["key"] = key;
 		EXPECT_THROW(url_of(spec), Error) << key;
@@ -146,8 +149,8 @@ TEST(MakeRequestTest, orders_and_replaces_parameters) {
 	spec.set = {{query("limit"), "100"}, {query("created[gte]"), "5"}, {body("ignored"), "1"}};
 	spec.method = "POST";
 	EXPECT_EQ(url_of(spec),
-			  "https://api.acme.example/v1/items?limit=100&expand%5B%5D=data.a&expand%5B%5D=data.b"
-			  "&q=x%20%3E%20%272026-01%27%20%26%20y&created%5Bgte%5D=5");
+	          "https://api.acme.example/v1/items?limit=100&expand%5B%5D=data.a&expand%5B%5D=data.b"
+	          "&q=x%20%3E%20%272026-01%27%20%26%20y&created%5Bgte%5D=5");
 	spec.set = {{query("expand[]"), "z"}, {Into{}, "nowhere"}};
 	spec.more_query = nullptr;
 	EXPECT_EQ(url_of(spec), "https://api.acme.example/v1/items?limit=10&expand%5B%5D=z");
@@ -171,11 +174,11 @@ TEST(MakeRequestTest, keeps_the_prefix_of_another_base_url) {
 	EXPECT_EQ(request.url, "https://proxy.example:8443/acme/v1/items");
 	EXPECT_EQ(request.hosts, std::vector<std::string>{"proxy.example"});
 	EXPECT_EQ(make_request(acme(), access, link("/v1/items?page=2")).url,
-			  "https://proxy.example:8443/acme/v1/items?page=2");
+	          "https://proxy.example:8443/acme/v1/items?page=2");
 	EXPECT_EQ(make_request(acme(), access, link("/acme/v1/items?page=2")).url,
-			  "https://proxy.example:8443/acme/v1/items?page=2");
+	          "https://proxy.example:8443/acme/v1/items?page=2");
 	EXPECT_EQ(make_request(acme(), access, link("/acmes/v1")).url,
-			  "https://proxy.example:8443/acme/acmes/v1");
+	          "https://proxy.example:8443/acme/acmes/v1");
 	access.base_url = "https://proxy.example/acme?x=1";
 	expect_error([&] { make_request(acme(), access, call("/")); }, "base URL has a query");
 }
@@ -186,14 +189,14 @@ TEST(MakeRequestTest, fills_the_base_url_with_harmless_values_only) {
 	manifest.http.base_url = "https://${cred.shop}.acme.example";
 	EXPECT_EQ(make_request(manifest, access, call("/x")).url, "https://north.acme.example/x");
 	for (const char *shop : {"evil.example/", "evil.example?", "evil.example#", "a@evil.example",
-							 "evil.example:1", "evil.example\\", "a b", "a\n", "a%2f"}) {
+	                         "evil.example:1", "evil.example\\", "a b", "a\n", "a%2f"}) {
 		access.values["shop"] = shop;
 		expect_error([&] { make_request(manifest, access, call("/x")); },
-					 "value of \"cred.shop\" cannot stand in the base URL");
+		             "value of \"cred.shop\" cannot stand in the base URL");
 	}
 	access.values["shop"] = "";
 	expect_error([&] { make_request(manifest, access, call("/x")); },
-				 "URL \"https://.acme.example\" has no host that can be used");
+	             "URL \"https://.acme.example\" has no host that can be used");
 
 	manifest.http.base_url = "${cred.shop}/api";
 	access.values["shop"] = "https://north.acme.example";
@@ -204,49 +207,52 @@ TEST(MakeRequestTest, fills_the_base_url_with_harmless_values_only) {
 
 TEST(MakeRequestTest, follows_links_on_the_same_origin_only) {
 	EXPECT_EQ(url_of(call("https://api.acme.example/v1/items?page=2&q=a%26b#top")),
-			  "https://api.acme.example/v1/items?page=2&q=a%26b");
+	          "https://api.acme.example/v1/items?page=2&q=a%26b");
 	EXPECT_EQ(url_of(call("HTTPS://API.ACME.EXAMPLE.:443/p")), "https://api.acme.example/p");
 	EXPECT_EQ(url_of(link("/p?x=1")), "https://api.acme.example/p?x=1");
 	EXPECT_EQ(url_of(link("//api.acme.example/p")), "https://api.acme.example/p");
 	EXPECT_EQ(url_of(link("/p?a=b c\xc3\xa9")), "https://api.acme.example/p?a=b%20c%C3%A9");
 	expect_error([] { url_of(call("https://evil.example/v1?t=1")); },
-				 "link leads to \"https://evil.example\" and not to \"https://api.acme.example\"");
+	             "link leads to \"https://evil.example\" and not to \"https://api.acme.example\"");
 	for (const char *url :
-		 {"http://api.acme.example/p", "https://api.acme.example:8443/p",
-		  "https://api.acme.example@evil.example/p", "https://api.acme.example.evil.example/p",
-		  "https://evil.example\\@api.acme.example/p", "https://api.acme.example%00.evil/p", "https:///p",
-		  "https://api.acme.example/\r\nX: y", "https://api.acme.example:0/p", "https://api..example"})
+	     {"http://api.acme.example/p", "https://api.acme.example:8443/p",
+	      "https://api.acme.example@evil.example/p", "https://api.acme.example.evil.example/p",
+	      "https://evil.example\\@api.acme.example/p", "https://api.acme.example%00.evil/p",
+	      "https:///p", "https://api.acme.example/\r\nX: y", "https://api.acme.example:0/p",
+	      "https://api..example"})
 		EXPECT_THROW(url_of(call(url)), Error) << url;
-	for (const char *url : {"//evil.example/p", "?page=2", "p", "", "javascript:x", "///evil.example"})
+	for (const char *url :
+	     {"//evil.example/p", "?page=2", "p", "", "javascript:x", "///evil.example"})
 		EXPECT_THROW(url_of(link(url)), Error) << url;
 }
 
 TEST(MakeRequestTest, a_link_is_no_template_and_keeps_its_own_parameters) {
 	EXPECT_EQ(url_of(link("/p?x=${settings.version}")),
-			  "https://api.acme.example/p?x=${settings.version}");
+	          "https://api.acme.example/p?x=${settings.version}");
 	const NameValues fixed = {{"limit", "10"}, {"created[gte]", "1"}, {"added", "yes"}};
 	CallSpec spec = link("/p?created%5Bgte%5D=7&limit=20&flag&z=%2B");
 	spec.query = &fixed;
 	EXPECT_EQ(url_of(spec),
-			  "https://api.acme.example/p?created%5Bgte%5D=7&limit=20&flag&z=%2B&added=yes");
+	          "https://api.acme.example/p?created%5Bgte%5D=7&limit=20&flag&z=%2B&added=yes");
 	spec.set = {{query("limit"), "5"}};
 	EXPECT_EQ(url_of(spec),
-			  "https://api.acme.example/p?created%5Bgte%5D=7&limit=5&flag&z=%2B&added=yes");
+	          "https://api.acme.example/p?created%5Bgte%5D=7&limit=5&flag&z=%2B&added=yes");
 }
 
 TEST(MakeRequestTest, composes_bodies) {
 	CallSpec spec = call("/search");
 	spec.method = "POST";
-	spec.body = "{\"filter\":{\"v\":\"${settings.version}\",\"k\":\"${key}\"},\"limit\":10,\"deep\":"
-				"[{\"on\":false,\"value\":\"0\"}]}";
+	spec.body =
+		"{\"filter\":{\"v\":\"${settings.version}\",\"k\":\"${key}\"},\"limit\":10,\"deep\":"
+		"[{\"on\":false,\"value\":\"0\"}]}";
 	spec.names = {{"key", "q\"\\\n"}};
-	spec.set = {{body("limit"), "50"},		   {body("after"), "17"},
-				{body("deep.0.value"), "99"},  {body("deep.0.on"), "true"},
-				{body("page.cursor"), "abc"}, {query("x"), "1"}};
+	spec.set = {{body("limit"), "50"},        {body("after"), "17"},
+	            {body("deep.0.value"), "99"}, {body("deep.0.on"), "true"},
+	            {body("page.cursor"), "abc"}, {query("x"), "1"}};
 	const http::Request request = make_request(acme(), access_with(), spec);
-	EXPECT_EQ(request.body,
-			  "{\"filter\":{\"v\":\"2026-01\",\"k\":\"q\\\"\\\\\\n\"},\"limit\":50,\"deep\":[{\"on\":true,"
-			  "\"value\":\"99\"}],\"after\":\"17\",\"page\":{\"cursor\":\"abc\"}}");
+	EXPECT_EQ(request.body, "{\"filter\":{\"v\":\"2026-01\",\"k\":\"q\\\"\\\\\\n\"},\"limit\":50,"
+	                        "\"deep\":[{\"on\":true,"
+	                        "\"value\":\"99\"}],\"after\":\"17\",\"page\":{\"cursor\":\"abc\"}}");
 	EXPECT_EQ(header(request, "Content-Type"), "application/json");
 	EXPECT_EQ(request.url, "https://api.acme.example/search?x=1");
 }
@@ -262,10 +268,10 @@ TEST(MakeRequestTest, sizes_and_offsets_in_bodies_are_numbers) {
 	spec.method = "POST";
 	spec.set = {{body("limit"), "50"}, {body("page.offset"), "100"}, {body("since"), "7"}};
 	EXPECT_EQ(make_request(manifest, access_with(), spec).body,
-			  "{\"limit\":50,\"page\":{\"offset\":100},\"since\":\"7\"}");
+	          "{\"limit\":50,\"page\":{\"offset\":100},\"since\":\"7\"}");
 	manifest.collections[0].paging.kind = PagingKind::kToken;
 	EXPECT_EQ(make_request(manifest, access_with(), spec).body,
-			  "{\"limit\":50,\"page\":{\"offset\":\"100\"},\"since\":\"7\"}");
+	          "{\"limit\":50,\"page\":{\"offset\":\"100\"},\"since\":\"7\"}");
 }
 
 TEST(MakeRequestTest, refuses_bodies_that_do_not_fit) {
@@ -283,17 +289,18 @@ TEST(MakeRequestTest, refuses_bodies_that_do_not_fit) {
 TEST(MakeRequestTest, signs_by_every_method) {
 	const CallSpec spec = call("/v1/items?x=1");
 	EXPECT_EQ(header(make_request(manifest_with(auth(AuthMethod::kNone)), access_with(), spec),
-					 "Authorization"),
-			  "(none)");
+	                 "Authorization"),
+	          "(none)");
 
 	AuthSpec basic = auth(AuthMethod::kBasic);
 	basic.user = "${cred.shop}";
 	basic.password = "${cred.secret}";
-	EXPECT_EQ(header(make_request(manifest_with(basic), access_with("pass:word"), spec), "Authorization"),
-			  "Basic bm9ydGg6cGFzczp3b3Jk");
+	EXPECT_EQ(
+		header(make_request(manifest_with(basic), access_with("pass:word"), spec), "Authorization"),
+		"Basic bm9ydGg6cGFzczp3b3Jk");
 	basic.user = "a:b";
 	expect_error([&] { make_request(manifest_with(basic), access_with(), spec); },
-				 "user of a basic credential has a colon");
+	             "user of a basic credential has a colon");
 
 	AuthSpec key = auth(AuthMethod::kApiKey);
 	key.name = "X-Key";
@@ -313,8 +320,8 @@ TEST(MakeRequestTest, signs_by_every_method) {
 TEST(MakeRequestTest, headers_of_the_manifest_replace_ours_and_never_auth) {
 	Manifest manifest = acme();
 	manifest.http.headers = {{"accept", "application/vnd.acme+json"},
-							 {"authorization", "Basic x"},
-							 {"X-Twice", "${cred.secret}"}};
+	                         {"authorization", "Basic x"},
+	                         {"X-Twice", "${cred.secret}"}};
 	const http::Request request = make_request(manifest, access_with(), call("/"));
 	EXPECT_EQ(header(request, "Accept"), "application/vnd.acme+json");
 	EXPECT_EQ(header(request, "accept"), "(none)");
@@ -329,15 +336,25 @@ TEST(MakeRequestTest, a_missing_secret_is_the_credentials_fault) {
 		if (std::string(secret) == "none")
 			access.values.erase("secret");
 		expect_error([&] { make_request(acme(), access, call("/")); },
-					 "credential has no value for \"secret\"", "SQ003");
+		             "credential has no value for \"secret\"", "SQ003");
 	}
 	Access other = access_with();
 	other.kind = "oauth";
 	expect_error([&] { make_request(acme(), other, call("/")); },
-				 "provider \"acme\" has no credential kind \"oauth\"");
-	expect_error([&] { make_request(acme(), access_with("line\nbreak"), call("/")); },
-				 "placeholder \"${cred.secret}\" has a value with control characters, which cannot stand "
-				 "in a header");
+	             "provider \"acme\" has no credential kind \"oauth\"");
+	expect_error(
+		[&] { make_request(acme(), access_with("line\nbreak"), call("/")); },
+		"placeholder \"${cred.secret}\" has a value with control characters, which cannot stand "
+		"in a header");
+}
+
+TEST(ParseUrlTest, says_what_is_wrong_and_not_what_is_secret) {
+	expect_error([] { parse_url("https://u:sk_1@a.example/p?key=sk_2"); },
+	             "URL \"https://a.example/p\" has a user before its host");
+	expect_error([] { parse_url("https://a.example/\n?key=sk_2"); },
+	             "URL \"https://a.example/?\" has a character that cannot stand in a URL");
+	expect_error([] { parse_url("ftp://a.example"); },
+	             "URL \"ftp://a.example\" is not an http or https URL");
 }
 
 TEST(ParseUrlTest, reads_and_writes) {
@@ -346,8 +363,9 @@ TEST(ParseUrlTest, reads_and_writes) {
 	EXPECT_EQ(parse_url("http://a.example:443/p").text(), "http://a.example:443/p");
 	EXPECT_EQ(parse_url("http://[::1]:8080/p?q#f").text(), "http://[::1]:8080/p?q");
 	EXPECT_EQ(parse_url("http://[::1]").port, 0);
-	for (const char *url : {"http://[::1", "http://::1/", "http://[x]/", "http://a:70000/", "http://a:/",
-							"http://a:1x/", "file:///etc", "a.example", "http://", "http://a b/"})
+	for (const char *url :
+	     {"http://[::1", "http://::1/", "http://[x]/", "http://a:70000/", "http://a:/",
+	      "http://a:1x/", "file:///etc", "a.example", "http://", "http://a b/"})
 		EXPECT_THROW(parse_url(url), Error) << url;
 }
 

@@ -85,8 +85,9 @@ TEST(JsonMeterTest, stays_refused) {
 // Structure-heavy random bytes: every kind of token, broken or not.
 std::string random_text(std::mt19937 &random, size_t size) {
 	static constexpr std::string_view kPieces[] = {
-		"{",	 "}",	"[",	"]",	"\"",	":",	  ",",	"\\",  " ",	   "\n",  "a",
-		"1",	 "null", "\"x\"", "\\\"", "\\u0000", "\\ud800", "1e400000", "\xff", "\"data\":", "[{\"data\":["};
+		"{",    "}",       "[",       "]",        "\"",   ":",         ",",
+		"\\",   " ",       "\n",      "a",        "1",    "null",      "\"x\"",
+		"\\\"", "\\u0000", "\\ud800", "1e400000", "\xff", "\"data\":", "[{\"data\":["};
 	std::string text;
 	while (text.size() < size)
 		text += kPieces[random() % std::size(kPieces)];
@@ -118,12 +119,29 @@ TEST(JsonMeterTest, chunking_never_changes_the_verdict) {
 
 TEST(RecordsPathTest, knows_plain_member_paths) {
 	for (const char *path : {"$[*]", "$.data[*]", "$.data.orders.nodes[*]", "$._a1[*]",
-							 "$.\"a b\".c[*]", "$.\"q\\\"\\\\\"[*]"})
+	                         "$.\"a b\".c[*]", "$.\"q\\\"\\\\\"[*]"})
 		EXPECT_TRUE(is_plain_records_path(path)) << path;
-	for (const char *path : {"", "$", "[*]", "$.data", "$.data[*].x", "$.data[0]", "$.data[*][*]",
-							 "$..data[*]", "$.[*]", "$.1a[*]", "$.a b[*]", "data[*]", "$data[*]",
-							 "$.data[*] ", "strict $.data[*]", "$.\"\"[*]", "$.\"a[*]", "$.a?[*]",
-							 "$.\"a\\n\"[*]", "$.a.*[*]", "$.\"a\"b[*]"})
+	for (const char *path : {"",
+	                         "$",
+	                         "[*]",
+	                         "$.data",
+	                         "$.data[*].x",
+	                         "$.data[0]",
+	                         "$.data[*][*]",
+	                         "$..data[*]",
+	                         "$.[*]",
+	                         "$.1a[*]",
+	                         "$.a b[*]",
+	                         "data[*]",
+	                         "$data[*]",
+	                         "$.data[*] ",
+	                         "strict $.data[*]",
+	                         "$.\"\"[*]",
+	                         "$.\"a[*]",
+	                         "$.a?[*]",
+	                         "$.\"a\\n\"[*]",
+	                         "$.a.*[*]",
+	                         "$.\"a\"b[*]"})
 		EXPECT_FALSE(is_plain_records_path(path)) << path;
 }
 
@@ -138,7 +156,8 @@ TEST(CutPageTest, refuses_other_paths) {
 }
 
 TEST(CutPageTest, cuts_records_and_keeps_the_envelope) {
-	const std::string text = " {\"a\": [9], \"data\" : [ {\"id\":1} ,2, \"x,]\" ,[3,[4]]],\"more\":true} ";
+	const std::string text =
+		" {\"a\": [9], \"data\" : [ {\"id\":1} ,2, \"x,]\" ,[3,[4]]],\"more\":true} ";
 	const CutPage page = cut_page(text, "$.data[*]");
 	EXPECT_EQ(texts(page.records), (Texts{"{\"id\":1}", "2", "\"x,]\"", "[3,[4]]"}));
 	EXPECT_EQ(page.envelope, " {\"a\": [9], \"data\" : [],\"more\":true} ");
@@ -166,7 +185,8 @@ TEST(CutPageTest, finds_arrays_at_the_top_and_in_depth) {
 TEST(CutPageTest, tolerates_what_jsonb_refuses_inside_records) {
 	const std::string text =
 		"{\"data\":[{\"id\":\"a\\u0000\"},{\"id\":\"\\ud800\"},{\"n\":1e400000},"
-		"{\"s\":\"\xff\xfe\"},{\"s\":\"\\q\"},{\"s\":\"\n\"},{id:'x'},nan,{\"ok\":1}],\"more\":false}";
+		"{\"s\":\"\xff\xfe\"},{\"s\":\"\\q\"},{\"s\":\"\n\"},{id:'x'},nan,{\"ok\":1}],\"more\":"
+		"false}";
 	const CutPage page = cut_page(text, "$.data[*]");
 	ASSERT_EQ(page.records.size(), 9u);
 	EXPECT_EQ(page.records[0], "{\"id\":\"a\\u0000\"}");
@@ -199,16 +219,17 @@ TEST(CutPageTest, gives_whole_records_of_a_truncated_text) {
 
 TEST(CutPageTest, is_incomplete_when_brackets_do_not_balance) {
 	for (const char *text : {"{\"data\":[{\"a\":1]}]}", "{\"data\":[1 2]}", "{\"data\":[1,]}",
-							 "{\"data\":[,1]}", "{\"data\":[1}]", "{\"data\":[1],}",
-							 "{\"data\":[1],\"x\"}", "{\"x\":}", "{\"data\" [1]}"}) {
+	                         "{\"data\":[,1]}", "{\"data\":[1}]", "{\"data\":[1],}",
+	                         "{\"data\":[1],\"x\"}", "{\"x\":}", "{\"data\" [1]}"}) {
 		EXPECT_FALSE(cut_page(text, "$.data[*]").is_complete) << text;
 	}
 	EXPECT_EQ(texts(cut_page("{\"data\":[1 2]}", "$.data[*]").records), (Texts{"1"}));
+	EXPECT_TRUE(cut_page("{\"data\":[{\"a\":1]]}", "$.data[*]").records.empty());
 }
 
 TEST(CutPageTest, leaves_a_text_without_the_array_as_it_is) {
 	for (const char *text : {"{\"data\":{}}", "{\"data\":null}", "{\"other\":[1]}", "[1]", "", "x",
-							 "\"data\"", "{}"}) {
+	                         "\"data\"", "{}"}) {
 		const CutPage page = cut_page(text, "$.data[*]");
 		EXPECT_FALSE(page.is_complete) << text;
 		EXPECT_TRUE(page.records.empty()) << text;
@@ -219,7 +240,7 @@ TEST(CutPageTest, leaves_a_text_without_the_array_as_it_is) {
 TEST(CutPageTest, takes_the_last_of_equal_names_as_jsonb_does) {
 	EXPECT_EQ(texts(cut_page("{\"data\":[1],\"data\":[2]}", "$.data[*]").records), (Texts{"2"}));
 	EXPECT_EQ(cut_page("{\"data\":[1],\"data\":[2]}", "$.data[*]").envelope,
-			  "{\"data\":[1],\"data\":[]}");
+	          "{\"data\":[1],\"data\":[]}");
 	EXPECT_FALSE(cut_page("{\"data\":[1],\"data\":7}", "$.data[*]").is_complete);
 	EXPECT_FALSE(cut_page("{\"a\":{\"b\":[1]},\"a\":{}}", "$.a.b[*]").is_complete);
 }
@@ -227,7 +248,8 @@ TEST(CutPageTest, takes_the_last_of_equal_names_as_jsonb_does) {
 TEST(CutPageTest, compares_names_without_their_escapes) {
 	EXPECT_TRUE(cut_page("{\"d\\u0061ta\":[1]}", "$.data[*]").is_complete);
 	EXPECT_TRUE(cut_page("{\"a\\/b\\\"\":[1]}", "$.\"a/b\\\"\"[*]").is_complete);
-	EXPECT_TRUE(cut_page("{\"\\u00e9\\ud83d\\ude00\":[1]}", "$.\"\xc3\xa9\xf0\x9f\x98\x80\"[*]").is_complete);
+	EXPECT_TRUE(cut_page("{\"\\u00e9\\ud83d\\ude00\":[1]}", "$.\"\xc3\xa9\xf0\x9f\x98\x80\"[*]")
+	                .is_complete);
 	EXPECT_FALSE(cut_page("{\"d\\ud800ta\":[1]}", "$.data[*]").is_complete);
 	EXPECT_FALSE(cut_page("{\"d\\qata\":[1]}", "$.data[*]").is_complete);
 	EXPECT_FALSE(cut_page("{\"dat\\\\u0061\":[1]}", "$.data[*]").is_complete);

@@ -1,4 +1,5 @@
-// Tests of core/slices.h: every row of an API is fetched, whatever the order of answers and restarts.
+// Tests of core/slices.h: every row of an API is fetched, whatever the order of answers and
+// restarts.
 #include "core/slices.h"
 
 #include <gtest/gtest.h>
@@ -45,7 +46,7 @@ struct ListApi {
 		Answer answer;
 		for (size_t at = start; at < rows.size(); ++at) {
 			if (floor(rows[at].time_us) < floor(slice.from_us) ||
-				floor(rows[at].time_us) >= floor(slice.to_us))
+			    floor(rows[at].time_us) >= floor(slice.to_us))
 				continue;
 			if (answer.rows.size() == page_size) {
 				answer.more = true;
@@ -61,7 +62,7 @@ struct Backfill {
 	const ListApi &api;
 	SlicePlan plan;
 	size_t concurrency;
-	std::vector<int> seen;                    // by row: how often it was stored
+	std::vector<int> seen;  // by row: how often it was stored
 	size_t requests = 0, most_waiting = 0;
 	std::vector<Slice> flying;
 
@@ -112,7 +113,8 @@ struct Backfill {
 			ASSERT_EQ(count, 1);
 	}
 
-	// Each full page may be followed by one cut, and each range ends with one page that is not full.
+	// Each full page may be followed by one cut, and each range ends with one page that is not
+	// full.
 	size_t bound() const { return 2 * (api.rows.size() / api.page_size) + 1; }
 };
 
@@ -122,12 +124,12 @@ std::vector<int64_t> random_times(std::mt19937 &random, size_t count, int64_t sp
 	const int64_t cluster = static_cast<int64_t>(random() % 1000);
 	for (size_t row = 0; row < count; ++row) {
 		const double unit = std::uniform_real_distribution<double>(0, 1)(random);
-		const double place = shape == 0	  ? unit
-			: shape == 1 ? std::pow(unit, 12)
-			: shape == 2 ? static_cast<double>(cluster) / 1000
-						 : static_cast<double>(random() % 3) / 3;
-		times.push_back((kFrom + static_cast<int64_t>(place * static_cast<double>(span_us - 1))) / kSecond *
-						kSecond);
+		const double place = shape == 0   ? unit
+		                     : shape == 1 ? std::pow(unit, 12)
+		                     : shape == 2 ? static_cast<double>(cluster) / 1000
+		                                  : static_cast<double>(random() % 3) / 3;
+		times.push_back((kFrom + static_cast<int64_t>(place * static_cast<double>(span_us - 1))) /
+		                kSecond * kSecond);
 	}
 	return times;
 }
@@ -313,12 +315,13 @@ TEST(SlicePlanTest, keeps_positions_in_its_text) {
 TEST(SlicePlanTest, refuses_other_texts) {
 	const std::string good = SlicePlan::whole(0, 10, 1).encode();
 	for (const std::string &text :
-		 {std::string(), std::string("{}"), std::string("[]"), good.substr(1),
-		  std::string("{\"from\":0,\"to\":1,\"min_span\":0,\"slices\":[]}"),
-		  std::string("{\"from\":2,\"to\":1,\"min_span\":1,\"slices\":[]}"),
-		  std::string("{\"from\":0,\"to\":1,\"min_span\":1,\"slices\":[{}]}"),
-		  std::string("{\"from\":0,\"to\":1,\"min_span\":1,\"slices\":[{\"from\":2,\"to\":1,\"left\":1,"
-					  "\"at\":{\"after\":\"\",\"number\":0,\"first\":true,\"digest\":0}}]}")}) {
+	     {std::string(), std::string("{}"), std::string("[]"), good.substr(1),
+	      std::string("{\"from\":0,\"to\":1,\"min_span\":0,\"slices\":[]}"),
+	      std::string("{\"from\":2,\"to\":1,\"min_span\":1,\"slices\":[]}"),
+	      std::string("{\"from\":0,\"to\":1,\"min_span\":1,\"slices\":[{}]}"),
+	      std::string(
+			  "{\"from\":0,\"to\":1,\"min_span\":1,\"slices\":[{\"from\":2,\"to\":1,\"left\":1,"
+			  "\"at\":{\"after\":\"\",\"number\":0,\"first\":true,\"digest\":0}}]}")}) {
 		try {
 			SlicePlan::decode(text);
 			FAIL() << text;

@@ -22,10 +22,13 @@ def customer(m, id):
         "invoice_prefix": m.id("", 8).upper(),
         "invoice_settings": {
             "custom_fields": None, "default_payment_method": None, "footer":
-            "Thank you for your business." if m.chance(0.3) else None, "rendering_options": None
+            "Thank you for your business." if m.chance(0.6) else None, "rendering_options": None
         },
         "livemode": m.livemode,
-        "metadata": m.metadata(0.9),
+        "metadata": {
+            **m.metadata(0.9), "account_manager": m.person(), "source": m.pick(
+                ("website", "partner_portal", "sales_call", "trade_fair"))
+        },
         "name": name,
         "next_invoice_sequence": m.number(1, 80),
         "phone": m.phone() if m.chance(0.7) else None,
@@ -33,7 +36,7 @@ def customer(m, id):
         "shipping": {
             "address": address, "carrier": None, "name": name, "phone": m.phone(),
             "tracking_number": None
-        } if m.chance(0.7) else None,
+        } if m.chance(0.9) else None,
         "tax_exempt": m.pick(("none", "none", "none", "exempt", "reverse")),
         "test_clock": None,
     }

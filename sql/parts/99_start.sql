@@ -1,0 +1,5 @@
+-- The last line of the script: at commit the launcher looks at this database.
+
+CREATE FUNCTION sequin._extension_changed() RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'sequin_extension_changed';
+SELECT sequin._extension_changed();
