@@ -126,6 +126,7 @@ CREATE FUNCTION sequin._apply_feed_page(
 RETURNS SETOF record
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
+#variable_conflict use_column
 DECLARE
   batch record;
 BEGIN

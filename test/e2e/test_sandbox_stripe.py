@@ -345,6 +345,40 @@ def test_events_expire(api):
     assert len(api.walk("/v1/customers")) == 61
 
 
+def test_the_horizon_is_thirty_days(api):
+    api.admin("clock", {"freeze": True})
+    api.admin("create", {"collection": "products"})
+    event = api.get("/v1/events").ids[0]
+    api.admin("clock", {"advance": 30 * DAY})
+    assert api.get("/v1/events").ids == [event]
+    api.admin("clock", {"advance": 1})
+    assert api.get("/v1/events").ids == []
+
+
+@pytest.mark.parametrize("collection, status, do, types", [
+    ("invoices", "open", "void", ["invoice.voided", "invoice.updated"]),
+    ("invoices", "draft", "finalize", ["invoice.finalized", "invoice.updated"]),
+    ("payouts", "in_transit", "fail", ["payout.failed", "payout.updated"]),
+    ("refunds", "pending", "succeed", ["refund.updated", "charge.refund.updated"]),
+    ("disputes", "under_review", "win",
+     ["charge.dispute.closed", "charge.dispute.funds_reinstated"]),
+    ("subscriptions", "active", "pause",
+     ["customer.subscription.paused", "customer.subscription.updated"]),
+    ("payment_intents", "requires_capture", "capture", ["payment_intent.succeeded"]),
+    ("payment_intents", "processing", "edit", []),
+    ("topups", "pending", "succeed", ["topup.succeeded"]),
+    ("balance_transactions", "pending", "settle", []),
+])
+def test_named_changes(api, collection, status, do, types):
+    made = api.admin("create", {"collection": collection, "set": {"status": status}})
+    before = {one["id"] for one in api.walk("/v1/events")}
+    after = api.admin("update", {"collection": collection, "id": made["id"], "do": do})
+    assert after != made
+    told = [one for one in reversed(api.walk("/v1/events")) if one["id"] not in before]
+    assert [one["type"] for one in told] == types
+    assert all(one["data"]["object"] == after for one in told)
+
+
 def test_replay_forward_from_a_known_event(api):
     api.load("customers", 20, spread_days=0)
     known = api.get("/v1/events", limit=1).ids[0]

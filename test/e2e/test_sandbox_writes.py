@@ -97,3 +97,18 @@ def test_a_product_with_prices_stays(api):
     changed = api.call("POST", "/v1/prices/" + price["id"], form={"active": "false"}).json
     assert changed["active"] is False
     assert api.call("POST", "/v1/prices/" + price["id"], form={"unit_amount": "1"}).status == 400
+
+
+def test_parents_add_up(api):
+    api.load("transfers", 20)
+    api.load("application_fees", 20)
+    mix = {"update": 1, "collections": ["transfers", "application_fees"]}
+    api.admin("changes", {"count": 150, "seed": 2, "mix": mix})
+    for parents, children, field, total in (
+        ("transfers", "transfer_reversals", "transfer", "amount_reversed"),
+        ("application_fees", "application_fee_refunds", "fee", "amount_refunded")):
+        amounts = {}
+        for child in api.truth(children)["objects"].values():
+            amounts[child[field]] = amounts.get(child[field], 0) + child["amount"]
+        every = api.truth(parents)["objects"]
+        assert {id: doc[total] for id, doc in every.items() if doc[total]} == amounts != {}

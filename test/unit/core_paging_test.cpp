@@ -132,6 +132,7 @@ TEST(NextPageTest, walks_to_newer_rows_by_the_first_key) {
 	decision = next_page(paging, decision.next, facts, {}, 10, Direction::kNewer);
 	EXPECT_EQ(decision.verdict, PageVerdict::kDone);
 	EXPECT_EQ(decision.next.after, "k35") << "the next poll begins behind the newest row";
+	EXPECT_EQ(decision.next.number, 0) << "and counts its rows for itself";
 
 	PageFacts nothing = empty_page();
 	nothing.more = false;
