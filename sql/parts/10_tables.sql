@@ -290,6 +290,16 @@ CREATE TABLE sequin._rereads (
   PRIMARY KEY (sync, collection, upstream_id)
 );
 
+-- Parents whose children must be read by calls, because the parent's document does not carry them all.
+CREATE TABLE sequin._child_rereads (
+  sync integer NOT NULL,
+  -- of the children
+  collection smallint NOT NULL,
+  parent_id text COLLATE "C" NOT NULL,
+  wanted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (sync, collection, parent_id)
+);
+
 -- Keys seen by a sweep under way. Unlogged: after a crash the sweep starts again.
 CREATE UNLOGGED TABLE sequin._sweep_keys (
   sync integer NOT NULL,
@@ -324,5 +334,6 @@ SELECT pg_catalog.pg_extension_config_dump('sequin._sync_facts', '');
 SELECT pg_catalog.pg_extension_config_dump('sequin._health', '');
 SELECT pg_catalog.pg_extension_config_dump('sequin._credential_facts', '');
 SELECT pg_catalog.pg_extension_config_dump('sequin._rereads', '');
+SELECT pg_catalog.pg_extension_config_dump('sequin._child_rereads', '');
 SELECT pg_catalog.pg_extension_config_dump('sequin._sync_errors', '');
 SELECT pg_catalog.pg_extension_config_dump('sequin._sync_errors_id_seq', '');

@@ -114,7 +114,7 @@ BEGIN
 END
 $$;
 
--- A page of a feed. `routes` is {type: {"collection": n, "spec": {..}}}; `feed` has records, id, type,
+-- A page of a feed. `routes` is {type: {"collection": n, "spec": {..}, "children": [{"collection", "embedded"}]}}; `feed` has records, id, type,
 -- object, time, gone, skip, trust {path, equals}. `fresh` are the ids not seen before; `clock_offset` is
 -- our clock minus the provider's; `grain` and `margin` say how sure a time is.
 -- An event's document is used when it is trusted, no other event of its object shares its moment, and
@@ -163,7 +163,7 @@ BEGIN
     )
     SELECT j.number, j.use, array_agg(j.key ORDER BY j.ord DESC) AS keys, array_agg(j.doc ORDER BY j.ord DESC) AS docs,
            array_agg(j.happened + grain ORDER BY j.ord DESC) AS asked, array_agg(j.gone ORDER BY j.ord DESC) AS gones,
-           (array_agg(j.route))[1] -> 'spec' AS spec
+           (array_agg(j.route))[1] -> 'spec' AS spec, (array_agg(j.route))[1] -> 'children' AS children
     FROM (SELECT g.*,
                  CASE WHEN g.stored >= g.happened + grain + margin THEN 'nothing'
                       WHEN g.trusted AND NOT g.shares_moment AND coalesce(g.stored < g.happened - margin, true) THEN 'apply'
@@ -173,6 +173,12 @@ BEGIN
     GROUP BY j.number, j.use
     ORDER BY j.number, j.use
   LOOP
+    -- An event may be about a child that the parent's document does not show.
+    INSERT INTO sequin._child_rereads AS w (sync, collection, parent_id)
+    SELECT a_sync, (c ->> 'collection')::smallint, d.key
+    FROM jsonb_array_elements(batch.children) AS c, unnest(batch.keys, batch.docs, batch.gones) AS d(key, doc, gone)
+    WHERE NOT d.gone AND NOT sequin._carries_children(d.doc, c -> 'embedded')
+    ON CONFLICT (sync, collection, parent_id) DO UPDATE SET wanted_at = excluded.wanted_at;
     collection := batch.number;
     changed := 0; first_seq := 0; last_seq := 0; rereads := 0;
     IF batch.use = 'apply' THEN
@@ -201,6 +207,15 @@ AS $$
   ORDER BY e.ord
 $$;
 
+-- Whether a parent's document carries the complete list of its children.
+CREATE FUNCTION sequin._carries_children(doc jsonb, embedded jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT embedded ->> 'records' IS NOT NULL
+         AND jsonb_path_exists(doc, left(embedded ->> 'records', -3)::jsonpath, '{}', true)
+         AND NOT coalesce(jsonb_path_match(doc, (embedded ->> 'more')::jsonpath, '{}', true), false)
+$$;
+
 -- Children. Parents that changed after `after_seq`, oldest change first, at most `n`; `is_whole` says
 -- that the parent's document carries the complete list of its children.
 CREATE FUNCTION sequin._parents_after(
@@ -209,9 +224,7 @@ RETURNS TABLE (upstream_id text, updated_idx bigint, deleted boolean, is_whole b
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT r.upstream_id, r.updated_idx, r.deleted,
-         r.deleted OR (embedded ->> 'records' IS NOT NULL
-                       AND jsonb_path_exists(r.data, left(embedded ->> 'records', -3)::jsonpath, '{}', true)
-                       AND NOT coalesce(jsonb_path_match(r.data, (embedded ->> 'more')::jsonpath, '{}', true), false))
+         r.deleted OR sequin._carries_children(r.data, embedded)
   FROM sequin._records AS r
   WHERE r.sync = a_sync AND r.collection = parent_collection AND r.updated_idx > after_seq
   ORDER BY r.updated_idx
@@ -257,12 +270,23 @@ BEGIN
 END
 $$;
 
--- After a parent's children were all read: what it no longer has is gone.
+CREATE FUNCTION sequin._want_children(a_sync integer, a_collection smallint, parents text[]) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+  INSERT INTO sequin._child_rereads AS w (sync, collection, parent_id)
+  SELECT a_sync, a_collection, p FROM unnest(parents) AS p
+  ON CONFLICT (sync, collection, parent_id) DO UPDATE SET wanted_at = excluded.wanted_at
+$$;
+
+-- After a parent's children were all read: what it no longer has is gone, and the wish is fulfilled if
+-- it was older than the reading.
 CREATE FUNCTION sequin._apply_absent_children(
   a_sync integer, a_collection smallint, parent text, seen text[], asked_at timestamptz, spec jsonb, origin "char",
   OUT changed bigint, OUT first_seq bigint, OUT last_seq bigint)
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
+  DELETE FROM sequin._child_rereads AS w
+  WHERE w.sync = a_sync AND w.collection = a_collection AND w.parent_id = parent AND w.wanted_at <= asked_at;
   SELECT a.changed, a.first_seq, a.last_seq
   FROM (SELECT coalesce(array_agg(r.upstream_id), '{}') AS keys
         FROM sequin._records AS r

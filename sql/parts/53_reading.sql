@@ -209,26 +209,26 @@ CREATE FUNCTION sequin._do_get_event(actor text, params jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  id text;
+  wanted text;
   bits bigint := (SELECT i.random_bits FROM sequin._instance AS i);
   answer jsonb;
 BEGIN
   PERFORM sequin._only(params, '{id,event_id}');
-  id := coalesce(sequin._param_text(params, 'event_id'), sequin._param_text(params, 'id'));
-  IF id IS NULL THEN
+  wanted := coalesce(sequin._param_text(params, 'event_id'), sequin._param_text(params, 'id'));
+  IF wanted IS NULL THEN
     PERFORM sequin._missing('event_id');
-  ELSIF id !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN
+  ELSIF wanted !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN
     RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'field "event_id" is no uuid';
   END IF;
   SELECT sequin._event_json(e, s, c.id, bits) INTO answer
   FROM sequin._events AS e
   JOIN sequin._syncs AS s ON s.key = e.sync
   JOIN sequin._collections AS c ON c.sync = e.sync AND c.collection = e.collection
-  WHERE e.seq = sequin._event_seq(id::uuid)
-    AND sequin._event_id(bits, e.seq) = id::uuid
+  WHERE e.seq = sequin._event_seq(wanted::uuid)
+    AND sequin._event_id(bits, e.seq) = wanted::uuid
     AND e.sync IN (SELECT sequin._visible_syncs(actor));
   IF answer IS NULL THEN
-    RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('there is no event "%s"', id),
+    RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('there is no event "%s"', wanted),
       HINT = 'Events are kept for a time only; the record itself is in sequin.records.';
   END IF;
   RETURN answer;

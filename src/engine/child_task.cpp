@@ -27,28 +27,23 @@ void ChildTask::pump_soon(int64_t delay_us) {
 	if (timer_ != 0) return;
 	timer_ = sync_.at(sync_.house().now_us() + delay_us, [this] {
 		timer_ = 0;
+		sweep_done();
 		pump();
 	});
 }
 
 void ChildTask::pump() {
 	if (parent_collection_ < 0 || sync_.is_stopped() || timer_ != 0) return;
-	if (in_batch_) {
-		while (!to_read_.empty() && reading_.size() < kParentsAtOnce) {
-			const std::string parent = to_read_.front();
-			to_read_.pop_front();
-			read_parent(parent);
-		}
+	// One batch a turn: the loop must go round between them.
+	if (take_parents()) {
+		pump_soon(0);
 		return;
 	}
-	// One batch a turn: the loop must go round between them.
-	if (take_batch())
-		pump_soon(0);
-	else
-		owner_.child_caught_up();
+	read_wanted();
+	if (reading_.empty()) owner_.child_caught_up();
 }
 
-bool ChildTask::take_batch() {
+bool ChildTask::take_parents() {
 	pg::Transaction transaction;
 	const std::vector<store::ParentRow> parents =
 		store::parents_after(sync_.row().key, parent_collection_, owner_.parent_seq(), kParentsPerBatch, embedded_);
@@ -56,28 +51,34 @@ bool ChildTask::take_batch() {
 		transaction.commit();
 		return false;
 	}
-	std::vector<std::string> whole;
+	std::vector<std::string> whole, by_calls;
 	for (const store::ParentRow &parent : parents) {
 		if (parent.is_whole && (spec_.cascade || !parent.is_deleted))
 			whole.push_back(parent.id);
 		else if (!parent.is_deleted)
-			to_read_.push_back(parent.id);
+			by_calls.push_back(parent.id);
 	}
-	batch_end_ = parents.back().updated_idx;
-	in_batch_ = true;
 	store::Applied applied;
 	if (!whole.empty())
 		applied = store::apply_embedded(sync_.target(owner_.collection(), owner_.is_backfilled() ? 'l' : 'b'),
 										parent_collection_, whole, owner_.spec_json(), embedded_);
-	if (to_read_.empty()) {
-		owner_.set_parent_seq(batch_end_);
-		in_batch_ = false;
-	}
+	if (!by_calls.empty()) store::want_children(sync_.row().key, owner_.collection(), by_calls);
+	owner_.set_parent_seq(parents.back().updated_idx);
 	owner_.save(owner_.is_backfilled() ? "live" : "backfill", applied, 0);
 	transaction.commit();
 	if (applied.changed > 0) sync_.house().appended(applied);
 	owner_.after_commit(applied);
 	return true;
+}
+
+void ChildTask::read_wanted() {
+	if (reading_.size() >= kParentsAtOnce) return;
+	pg::Transaction transaction;
+	const std::vector<std::string> wanted =
+		store::wanted_children(sync_.row().key, owner_.collection(), static_cast<int>(2 * kParentsAtOnce));
+	transaction.commit();
+	for (const std::string &parent : wanted)
+		if (reading_.size() < kParentsAtOnce && !reading_.count(parent)) read_parent(parent);
 }
 
 void ChildTask::read_parent(const std::string &parent) {
@@ -114,20 +115,13 @@ void ChildTask::reading_done(const std::string &parent) {
 	if (timer_ == 0)
 		timer_ = sync_.at(0, [this] {
 			timer_ = 0;
-			finish_batch();
+			sweep_done();
+			pump();
 		});
 }
 
-void ChildTask::finish_batch() {
+void ChildTask::sweep_done() {
 	for (auto it = reading_.begin(); it != reading_.end();) it = it->second.is_done ? reading_.erase(it) : std::next(it);
-	if (in_batch_ && reading_.empty() && to_read_.empty()) {
-		owner_.set_parent_seq(batch_end_);
-		in_batch_ = false;
-		pg::Transaction transaction;
-		owner_.save(owner_.is_backfilled() ? "live" : "backfill", {}, 0);
-		transaction.commit();
-	}
-	pump();
 }
 
 }  // namespace sequin::engine

@@ -1,10 +1,10 @@
 // Children follow their parents: whatever parent changed is taken in the order of its last event, its
-// children are taken from its document if that carries them whole, else read from the API; what the
-// parent no longer has is gone. Backfill and live are the same thing.
+// children are taken from its document if that carries them whole, else the parent is put down in
+// sequin._child_rereads and they are read from the API; what the parent no longer has is gone. Backfill
+// and live are the same thing.
 // Scope: engine.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,7 +20,7 @@ public:
 	ChildTask(Sync &sync, CollectionTask &owner);
 	~ChildTask();
 	void start() { pump(); }
-	void pump();                      // takes the next parents if none are under way
+	void pump();                      // takes what parents changed and what is put down
 
 private:
 	struct Reading {                  // of one parent's children by calls
@@ -28,10 +28,11 @@ private:
 		std::unique_ptr<Walk> walk;
 		bool is_done = false;
 	};
-	bool take_batch();                // false: no parent has changed since
+	bool take_parents();              // false: no parent has changed since
+	void read_wanted();
 	void read_parent(const std::string &parent);
 	void reading_done(const std::string &parent);
-	void finish_batch();
+	void sweep_done();
 	void pump_soon(int64_t delay_us);
 
 	Sync &sync_;
@@ -39,10 +40,7 @@ private:
 	const ParentSpec &spec_;
 	std::string embedded_;
 	int16_t parent_collection_ = -1;
-	std::deque<std::string> to_read_; // parents whose children need calls
 	std::map<std::string, Reading> reading_;
-	int64_t batch_end_ = 0;           // updated_idx of the batch's last parent
-	bool in_batch_ = false;
 	TimerId timer_ = 0;
 };
 

@@ -72,6 +72,16 @@ void FeedTask::start() {
 		Json route = Json::object();
 		route.set("collection", Json::integer(row.collection));
 		route.set("spec", Json::parse(task->spec_json()));
+		Json children = Json::array();
+		for (const store::CollectionRow &other : sync_.row().collections) {
+			const CollectionTask *child = sync_.task(other.collection);
+			if (child == nullptr || !child->spec().parent || child->spec().parent->collection != task->spec().object) continue;
+			Json entry = Json::object();
+			entry.set("collection", Json::integer(other.collection));
+			entry.set("embedded", Json::parse(store::embedded_spec(*child->spec().parent)));
+			children.append(entry);
+		}
+		route.set("children", children);
 		for (const std::string &type : task->spec().incremental.types) routes.set(type, route);
 	}
 	routes_ = routes.dump();
@@ -180,7 +190,7 @@ void FeedTask::on_page(Mode mode, const http::Response &response, store::OpenPag
 	page.commit();
 	remember(events);
 	if (applied.changed > 0) sync_.house().appended(applied);
-	for (int16_t collection : changed) sync_.collection_changed(collection);
+	if (!fresh.empty()) sync_.children_follow();
 	if (applied.rereads > 0) sync_.rereads_added();
 	sync_.recovered("feed:" + spec_.name);
 	note_slowness(asked_at_us_, response.sent_at_us);

@@ -173,6 +173,10 @@ void Sync::collection_changed(int16_t collection) {
 			child->parent_changed();
 }
 
+void Sync::children_follow() {
+	for (const auto &task : collections_) task->parent_changed();
+}
+
 void Sync::rereads_added() {
 	rereads_->pump();
 }
@@ -182,7 +186,7 @@ bool Sync::rereads_under_way(int16_t collection) const noexcept {
 }
 
 void Sync::collection_backfilled() {
-	for (const auto &task : collections_) task->parent_changed();
+	children_follow();
 	const bool is_whole = std::all_of(collections_.begin(), collections_.end(),
 									  [](const auto &task) { return task->is_backfilled(); });
 	if (is_whole && !row_.is_backfilled) {

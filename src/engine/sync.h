@@ -54,6 +54,7 @@ public:
 
 	CollectionTask *task(int16_t collection) const noexcept;
 	void collection_changed(int16_t collection);   // its children follow
+	void children_follow();           // any of them may have something to do
 	void rereads_added();
 	void collection_backfilled();                  // is the sync as a whole?
 	void reconcile(const std::string &feed);       // the feed lost its place: everything is read again

@@ -74,6 +74,7 @@ void Walk::send(const Slice &slice) {
 	const bool follows_url = paging.kind == PagingKind::kNextUrl && !slice.position.after.empty();
 	if (follows_url) {
 		call.path = slice.position.after;
+		call.is_link = true;
 		call.query = call.more_query = nullptr;
 	} else {
 		if (plan_.is_sliced) {
@@ -126,9 +127,13 @@ void Walk::on_page(const Slice &slice, int asked_size, const http::Response &res
 	}
 	attempts_ = 0;
 	const bool more = decision.verdict == PageVerdict::kMore;
-	const bool may_split = plan_.is_sliced && static_cast<int>(slices_.in_flight() + slices_.waiting()) <= plan_.concurrency;
+	const PagingKind kind = plan_.spec->paging.kind;
+	// Where the position belongs to the query it was asked with, a range cannot be cut.
+	const bool is_free = kind == PagingKind::kAfterLastRecord || kind == PagingKind::kKeyset;
+	const bool may_split = plan_.is_sliced && is_free && static_cast<int>(slices_.in_flight() + slices_.waiting()) <= plan_.concurrency;
 	slices_.finish(slice.id, more, decision.next, facts.last_time_us, may_split);
-	if (size_ < plan_.spec->paging.size) size_ = std::min(plan_.spec->paging.size, size_ * 2);
+	const bool counts_pages = kind == PagingKind::kPage || kind == PagingKind::kOffset;
+	if (size_ < plan_.spec->paging.size && !counts_pages) size_ = std::min(plan_.spec->paging.size, size_ * 2);
 	pump();
 	sync_.house().send_now();
 	store::Applied applied = page.apply_list(sync_.target(plan_.collection, plan_.origin), plan_.parent, needs_touch(),
@@ -146,7 +151,11 @@ void Walk::on_trouble(const Slice &slice, const Verdict &verdict) {
 	const std::string part = plan_.spec->id;
 	if (verdict.error_class == ErrorClass::kTooMany && size_ > 1) {
 		size_ = std::max(1, size_ / 2);
-		slices_.put_back(slice.id);
+		// Page numbers mean other rows at another size: such a walk begins again.
+		if (plan_.spec->paging.kind == PagingKind::kPage)
+			slices_.finish(slice.id, true, PagePosition{}, std::nullopt, false);
+		else
+			slices_.put_back(slice.id);
 		pump();
 		return;
 	}

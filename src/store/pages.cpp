@@ -253,6 +253,20 @@ Applied apply_embedded(const Target &target, int16_t parent_collection, const st
 	return applied;
 }
 
+void want_children(int32_t sync, int16_t collection, const std::vector<std::string> &parents) {
+	static pg::Statement statement("SELECT sequin._want_children($1, $2, $3)");
+	statement.run({Value::of_integer(sync), Value::of_small(collection), Value::of_array(parents)});
+}
+
+std::vector<std::string> wanted_children(int32_t sync, int16_t collection, int n) {
+	static pg::Statement statement(
+		"SELECT parent_id FROM sequin._child_rereads WHERE sync = $1 AND collection = $2 ORDER BY wanted_at LIMIT $3");
+	std::vector<std::string> parents;
+	for (const pg::Row &row : statement.run({Value::of_integer(sync), Value::of_small(collection), Value::of_integer(n)}))
+		parents.push_back(row.text(0));
+	return parents;
+}
+
 Applied apply_absent_children(const Target &target, std::string_view parent, const std::vector<std::string> &seen,
 							  int64_t asked_us, std::string_view spec) {
 	static pg::Statement statement(

@@ -98,6 +98,9 @@ std::vector<ParentRow> parents_after(int32_t sync, int16_t parent_collection, in
 									 std::string_view embedded);
 Applied apply_embedded(const Target &target, int16_t parent_collection, const std::vector<std::string> &parents,
 					   std::string_view spec, std::string_view embedded);
+// Puts parents down whose children must be read by calls; and what is down, oldest wish first.
+void want_children(int32_t sync, int16_t collection, const std::vector<std::string> &parents);
+std::vector<std::string> wanted_children(int32_t sync, int16_t collection, int n);
 Applied apply_absent_children(const Target &target, std::string_view parent, const std::vector<std::string> &seen,
 							  int64_t asked_us, std::string_view spec);
 

@@ -74,7 +74,7 @@ SELECT collection, upstream_id, wish FROM sequin._record_wishes ORDER BY id;
 
 -- Health of a sync is what workers wrote down of it and of its credential, the worst first.
 INSERT INTO sequin._health (sync, part, status, code, note, hint, since)
-SELECT key, 'example:thing', 'warn', 'slow', 'The rate limit is too small.', 'Raise it.', '2024-01-01' FROM sequin._syncs WHERE id = 'all'
+SELECT key, 'example:thing', 'warn', 'slow', 'The rate limit is too small.', 'Raise it.', '2024-01-01'::timestamptz FROM sequin._syncs WHERE id = 'all'
 UNION ALL
 SELECT key, 'credential', 'error', 'auth_dead', 'The API refuses the key.', NULL, '2024-01-02' FROM sequin._syncs WHERE id = 'all';
 SELECT jsonb_pretty(sequin.get_sync('all') -> 'health') AS health;
