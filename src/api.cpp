@@ -14,8 +14,7 @@
 #include "pg/privacy.h"
 #include "pg/shared_state.h"
 
-using namespace sequin;
-
+namespace sequin {
 namespace {
 
 // Functions whose parameters may carry a secret.
@@ -179,7 +178,7 @@ Datum sequin_nearest(PG_FUNCTION_ARGS) {
 SEQUIN_FUNCTION(sequin_system);
 Datum sequin_system(PG_FUNCTION_ARGS) {
 	TupleDesc description;
-	if (get_call_result_type(fcinfo, nullptr, &description) != TYPEFUNC_COMPOSITE) elog(ERROR, "return type must be a row");
+	if (get_call_result_type(fcinfo, nullptr, &description) != TYPEFUNC_COMPOSITE) ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("return type must be a row")));
 	Datum values[3] = {Int64GetDatum(static_cast<int64>(GetSystemIdentifier())), ObjectIdGetDatum(MyDatabaseId),
 					   Int32GetDatum(static_cast<int32>(pg::current_timeline()))};
 	bool nulls[3] = {false, false, false};
@@ -189,7 +188,10 @@ Datum sequin_system(PG_FUNCTION_ARGS) {
 SEQUIN_FUNCTION(sequin_random_bits);
 Datum sequin_random_bits(PG_FUNCTION_ARGS) {
 	int64 bits;
-	if (!pg_strong_random(&bits, sizeof bits)) elog(ERROR, "could not get random bytes");
+	if (!pg_strong_random(&bits, sizeof bits))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not get random bytes")));
 	PG_RETURN_INT64(bits);
 }
-}
+
+}  // extern "C"
+}  // namespace sequin

@@ -8,8 +8,7 @@
 
 #include "pg/pg.h"
 
-using namespace sequin;
-
+namespace sequin {
 namespace {
 
 constexpr int64_t kEpochShiftUs = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
@@ -177,4 +176,6 @@ Datum sequin_event_seq(PG_FUNCTION_ARGS) {
 	for (int i = 0; i < 7; i++) seq |= static_cast<uint64>(uuid->data[9 + i]) << (8 * (6 - i));
 	PG_RETURN_INT64(static_cast<int64>(seq));
 }
-}
+
+}  // extern "C"
+}  // namespace sequin

@@ -22,7 +22,8 @@ Jsonb *look(const char *actor, const char *id) {
 	Jsonb *found = nullptr;
 	SPI_connect();
 	const int code = SPI_execute_with_args("SELECT sequin._wait_state($1, $2)", 2, types, values, nullptr, false, 1);
-	if (code != SPI_OK_SELECT || SPI_processed != 1) elog(ERROR, "could not look at a sync");
+	if (code != SPI_OK_SELECT || SPI_processed != 1) 
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not look at a sync")));
 	bool is_null;
 	const Datum state = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
 	if (!is_null) {

@@ -96,7 +96,7 @@ $$;
 -- What a document counts as for change: itself without the ignored paths.
 CREATE FUNCTION sequin._counted(doc jsonb, ignored text[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT CASE WHEN ignored = '{}' THEN doc ELSE sequin._without(doc, ignored) END $$;
+RETURN CASE WHEN ignored = '{}' THEN doc ELSE sequin._without(doc, ignored) END;
 
 -- For each top-level member that differs, its old value; null if it was absent.
 CREATE FUNCTION sequin._changes(old jsonb, new jsonb) RETURNS jsonb

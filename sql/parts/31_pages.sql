@@ -119,9 +119,10 @@ $$;
 -- our clock minus the provider's; `grain` and `margin` say how sure a time is.
 -- An event's document is used when it is trusted, no other event of its object shares its moment, and
 -- the stored copy is certainly older; if the stored copy is certainly newer the event says nothing new;
--- all others are put down to be read again.
+-- all others are put down to be read again. A document in the feed counts as asked for at the end of its
+-- event's moment, but not after the feed itself was.
 CREATE FUNCTION sequin._apply_feed_page(
-  a_sync integer, page jsonb, feed jsonb, routes jsonb, fresh text[], clock_offset interval, grain interval, margin interval,
+  a_sync integer, page jsonb, feed jsonb, routes jsonb, fresh text[], asked_at timestamptz, clock_offset interval, grain interval, margin interval,
   oldest timestamptz, OUT collection smallint, OUT changed bigint, OUT first_seq bigint, OUT last_seq bigint, OUT rereads bigint)
 RETURNS SETOF record
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
@@ -162,7 +163,7 @@ BEGIN
       FROM newest AS n
     )
     SELECT j.number, j.use, array_agg(j.key ORDER BY j.ord DESC) AS keys, array_agg(j.doc ORDER BY j.ord DESC) AS docs,
-           array_agg(j.happened + grain ORDER BY j.ord DESC) AS asked, array_agg(j.gone ORDER BY j.ord DESC) AS gones,
+           array_agg(least(j.happened + grain, _apply_feed_page.asked_at) ORDER BY j.ord DESC) AS asked, array_agg(j.gone ORDER BY j.ord DESC) AS gones,
            (array_agg(j.route))[1] -> 'spec' AS spec, (array_agg(j.route))[1] -> 'children' AS children
     FROM (SELECT g.*,
                  CASE WHEN g.stored >= g.happened + grain + margin THEN 'nothing'

@@ -14,8 +14,9 @@ $$;
 CREATE FUNCTION sequin._perhaps(word text, known text[]) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT coalesce('Perhaps you mean "' || sequin._nearest(word, known) || '".',
-                  'Use one of: ' || array_to_string(known[1:40], ', ') || '.')
+  SELECT coalesce('Did you mean "' || sequin._nearest(word, known) || '"?',
+                  CASE known WHEN '{}' THEN 'Leave it out: nothing is known here.'
+                  ELSE 'Use one of: ' || array_to_string(known[1:40], ', ') || '.' END)
 $$;
 
 -- Refuses what is no object.

@@ -10,8 +10,8 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('there is no provider "%s"', left(provider_name, 100)),
       HINT = coalesce(
-        'Perhaps you mean "' || sequin._nearest(left(provider_name, 100),
-          ARRAY(SELECT x.name::text FROM sequin._providers AS x ORDER BY x.name)) || '".',
+        'Did you mean "' || sequin._nearest(left(provider_name, 100),
+          ARRAY(SELECT x.name::text FROM sequin._providers AS x ORDER BY x.name)) || '"?',
         'See those there are with sequin.list_providers(), or add one with sequin.create_provider.');
   END IF;
   RETURN p;

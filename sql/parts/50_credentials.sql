@@ -1,11 +1,11 @@
 -- Credentials. Secrets are sealed before they reach a table and never come back out of a function.
 
 -- What is not well with a credential: what workers learned of its present secret, and an OAuth app
--- that is named but not known here.
+-- that is named but not known here. The body is parsed when created, so that queries take it in.
 CREATE FUNCTION sequin._credential_problems(a_key integer, a_revision integer, a_oauth_app_id text, made_at timestamptz)
 RETURNS TABLE (status text, code text, note text, since timestamptz)
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
   SELECT f.status, 'credential', n.note, f.checked_at
   FROM sequin._credential_facts AS f, unnest(f.notes) AS n(note)
   WHERE f.credential = a_key AND f.revision = a_revision AND f.status <> 'ok'
@@ -13,8 +13,8 @@ AS $$
   SELECT 'warn', 'oauth_app_unknown',
          format('OAuth app "%s" is not known here; the token is used as it is and cannot be renewed.', a_oauth_app_id),
          made_at
-  WHERE a_oauth_app_id IS NOT NULL
-$$;
+  WHERE a_oauth_app_id IS NOT NULL;
+END;
 
 CREATE FUNCTION sequin._credential_health(a_key integer, a_revision integer, a_oauth_app_id text, made_at timestamptz)
 RETURNS jsonb
@@ -185,17 +185,24 @@ BEGIN
 END
 $$;
 
--- What tells one account of an API from another, as far as the credential knows: the secrets, the
--- properties that go into requests, and where the requests go.
+-- What tells one account of an API from another, as far as the credential knows: the properties that go
+-- into requests, and where the requests go; with the secrets, hashed.
+CREATE FUNCTION sequin._credential_place(manifest jsonb, properties jsonb, base_url text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT concat_ws(E'\n',
+    (SELECT string_agg(key || '=' || value, E'\n' ORDER BY key) FROM jsonb_each_text(properties)
+     WHERE manifest::text ~ ('\$\{cred\.' || key || '[|}]')),
+    base_url)
+$$;
+
 CREATE FUNCTION sequin._credential_digest(manifest jsonb, secrets jsonb, properties jsonb, base_url text) RETURNS bytea
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT sequin._keyed_hash(concat_ws(E'\n',
     CASE WHEN (SELECT count(*) FROM jsonb_object_keys(secrets)) = 1
          THEN (SELECT value FROM jsonb_each_text(secrets)) ELSE secrets::text END,
-    (SELECT string_agg(key || '=' || value, E'\n' ORDER BY key) FROM jsonb_each_text(properties)
-     WHERE strpos(manifest::text, '${cred.' || key) > 0),
-    base_url))
+    nullif(sequin._credential_place(manifest, properties, base_url), '')))
 $$;
 
 -- The fields of a credential, whether they stand flat or inside `properties`.
@@ -307,7 +314,7 @@ BEGIN
   LOOP
     SELECT * INTO c FROM sequin._credentials AS x
     WHERE x.provider = wanted.provider AND x.owner = wanted.owner AND x.secret_digest = wanted.secret_digest
-    FOR NO KEY UPDATE;
+    FOR KEY SHARE;
     EXIT WHEN FOUND;
     INSERT INTO sequin._credentials AS x
       (id, provider, kind, name, secrets, secret_names, properties, secret_digest, base_url, oauth_app_id, metadata, owner)
@@ -354,11 +361,14 @@ CREATE FUNCTION sequin._credential_to_read(actor text, credential_id text) RETUR
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  r record := sequin._reach(actor);
   c sequin._credentials;
 BEGIN
-  SELECT * INTO c FROM sequin._credentials AS x
-  WHERE x.id = credential_id AND x.key IN (SELECT sequin._visible_credentials(actor));
-  IF NOT FOUND THEN
+  SELECT * INTO c FROM sequin._credentials AS x WHERE x.id = credential_id;
+  IF NOT FOUND OR NOT (r.is_admin OR c.owner::name = ANY (r.roles) OR EXISTS (
+    SELECT FROM sequin._syncs AS s
+    WHERE s.credential = c.key AND s.deleted_at IS NULL AND (r.reads_all OR s.owner::name = ANY (r.roles) OR s.key = ANY (r.reads))))
+  THEN
     RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = 'there is no credential of this id',
       HINT = 'See those there are with sequin.list_credentials().';
   END IF;
@@ -368,7 +378,7 @@ $$;
 
 -- A credential that the actor may use and change: its own, or any for an administrator.
 CREATE FUNCTION sequin._credential_to_use(actor text, credential_id text) RETURNS sequin._credentials
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   r record := sequin._reach(actor);
@@ -379,7 +389,6 @@ BEGIN
       MESSAGE = format('role "%s" may not use or change credential "%s"', actor, c.id),
       HINT = 'Import the account under this role, or ask an administrator.';
   END IF;
-  SELECT * INTO c FROM sequin._credentials AS x WHERE x.key = c.key FOR NO KEY UPDATE;
   RETURN c;
 END
 $$;
@@ -442,7 +451,10 @@ DECLARE
   body jsonb := sequin._flat(params, '');
   auth jsonb;
   v record;
+  place text;
 BEGIN
+  SELECT * INTO STRICT c FROM sequin._credentials AS x WHERE x.key = c.key FOR NO KEY UPDATE;
+  place := sequin._credential_place(p.manifest, c.properties, c.base_url);
   IF coalesce(sequin._param_text(body, 'provider'), c.provider) <> c.provider THEN
     RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'the provider of a credential cannot change',
       HINT = 'Create another credential.';
@@ -464,6 +476,9 @@ BEGIN
     c.secret_digest := sequin._credential_digest(p.manifest, v.secrets, c.properties || v.properties, c.base_url);
   ELSIF c.kind <> (SELECT x.kind FROM sequin._credentials AS x WHERE x.key = c.key) THEN
     PERFORM sequin._require_secrets(auth, '{}', '');
+  ELSIF sequin._credential_place(p.manifest, c.properties || v.properties, c.base_url) <> place THEN
+    -- it signs in elsewhere, or as somebody else
+    PERFORM sequin._require_secrets(auth, '{}', '');
   END IF;
   UPDATE sequin._credentials AS x SET
     kind = c.kind,
@@ -484,9 +499,12 @@ BEGIN
   RETURNING * INTO c;
   PERFORM sequin._changed(0);
   RETURN sequin._credential_json(c);
-EXCEPTION WHEN unique_violation THEN
-  RAISE EXCEPTION USING ERRCODE = '42710', MESSAGE = 'another credential of the same owner has this secret',
-    HINT = 'Use that one, or delete it first.';
+EXCEPTION
+  WHEN unique_violation THEN
+    RAISE EXCEPTION USING ERRCODE = '42710', MESSAGE = 'another credential of the same owner has this secret',
+      HINT = 'Use that one, or delete it first.';
+  WHEN no_data_found THEN
+    RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = 'there is no credential of this id', HINT = 'It was deleted just now.';
 END
 $$;
 
@@ -504,7 +522,7 @@ DECLARE
   users text[];
 BEGIN
   -- against a create_sync that is just taking it
-  SELECT * INTO c FROM sequin._credentials AS x WHERE x.key = c.key FOR UPDATE;
+  SELECT * INTO STRICT c FROM sequin._credentials AS x WHERE x.key = c.key FOR UPDATE;
   users := ARRAY(SELECT s.id FROM sequin._syncs AS s
                  WHERE s.credential = c.key AND s.deleted_at IS NULL ORDER BY s.key LIMIT 20);
   IF users <> '{}' THEN
@@ -514,6 +532,8 @@ BEGIN
   DELETE FROM sequin._credentials AS x WHERE x.key = c.key;
   PERFORM sequin._changed(0);
   RETURN jsonb_build_object('id', c.id, 'deleted', true);
+EXCEPTION WHEN no_data_found THEN
+  RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = 'there is no credential of this id', HINT = 'It was deleted just now.';
 END
 $$;
 

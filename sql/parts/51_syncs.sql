@@ -3,16 +3,16 @@
 -- What is not well with a sync, by part.
 CREATE FUNCTION sequin._sync_problems(a_sync integer)
 RETURNS TABLE (part text, status text, code text, note text, hint text, since timestamptz)
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
   SELECT h.part, h.status, h.code, h.note, h.hint, h.since FROM sequin._health AS h WHERE h.sync = a_sync
   UNION ALL
   SELECT 'credential', p.status, p.code, p.note, NULL, p.since
   FROM sequin._syncs AS s
   JOIN sequin._credentials AS c ON c.key = s.credential,
        sequin._credential_problems(c.key, c.revision, c.oauth_app_id, c.created_at) AS p
-  WHERE s.key = a_sync
-$$;
+  WHERE s.key = a_sync;
+END;
 
 CREATE FUNCTION sequin._sync_health(a_sync integer) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -183,6 +183,12 @@ BEGIN
       HINT = 'Give one of them.';
   ELSIF credential_id IS NOT NULL THEN
     c := sequin._credential_to_use(actor, credential_id);
+    -- against its deletion; others may take it, too
+    SELECT * INTO c FROM sequin._credentials AS x WHERE x.key = c.key FOR KEY SHARE;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = 'there is no credential of this id',
+        HINT = 'It was deleted just now.';
+    END IF;
   ELSE
     IF inline_credential IS NULL THEN
       IF provider IS NULL OR NOT EXISTS (

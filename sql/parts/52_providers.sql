@@ -253,14 +253,17 @@ DECLARE
   limited integer := sequin._param_limit(params, 1000);
   of_provider text := sequin._param_text(params, 'provider');
   of_credential text := sequin._param_text(params, 'credential_id');
-  id text := sequin._param_text(params, 'id');
+  either text := sequin._param_text(params, 'id');
   answer jsonb;
 BEGIN
   PERFORM sequin._only(params, '{id,provider,credential_id,limit,after_cursor}');
-  IF id IS NOT NULL AND EXISTS (SELECT FROM sequin._providers AS p WHERE p.name = id) THEN
-    of_provider := id;
+  IF EXISTS (SELECT FROM sequin._providers AS p WHERE p.name = either) THEN
+    of_provider := either;
+  ELSIF either IS NOT NULL AND NOT EXISTS (SELECT FROM sequin._credentials AS c WHERE c.id = either) THEN
+    RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = 'there is no provider and no credential of this id',
+      HINT = 'See those there are with sequin.list_providers() and sequin.list_credentials().';
   ELSE
-    of_credential := coalesce(of_credential, id);
+    of_credential := coalesce(of_credential, either);
   END IF;
   IF of_credential IS NOT NULL THEN
     of_provider := (sequin._credential_to_read(actor, of_credential)).provider;

@@ -118,9 +118,9 @@ BEGIN
   FOR what IN
     SELECT 'USAGE ON SCHEMA sequin'
     UNION ALL
-    SELECT 'EXECUTE ON FUNCTION ' || p.oid::regprocedure
+    SELECT 'EXECUTE ON ROUTINE ' || p.oid::regprocedure
     FROM pg_proc AS p
-    WHERE p.pronamespace = 'sequin'::regnamespace AND p.prokind = 'f'
+    WHERE p.pronamespace = 'sequin'::regnamespace AND p.prokind IN ('f', 'p')
       AND (p.proname NOT LIKE '\_%'
            OR p.proname = ANY ('{_given,_visible_syncs,_visible_credentials,_event_id,_record_id,_event_word,_origin_word,
                 _live_progress,_iso,_sync_problems,_sync_health,_credential_problems,_credential_health,
@@ -148,7 +148,7 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA sequin FROM %I', role_name);
-  EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA sequin FROM %I', role_name);
+  EXECUTE format('REVOKE ALL ON ALL ROUTINES IN SCHEMA sequin FROM %I', role_name);
   EXECUTE format('REVOKE ALL ON SCHEMA sequin FROM %I', role_name);
 END
 $$;

@@ -216,12 +216,17 @@ WHERE s.deleted_at IS NULL;
 CREATE FUNCTION sequin.metrics() RETURNS TABLE (name text, labels jsonb, value double precision, help text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
-  WITH progress AS MATERIALIZED (SELECT * FROM sequin.sync_progress)
-  SELECT 'sequin_syncs', jsonb_build_object('status', w.status, 'health', w.health),
-         (SELECT count(*) FROM (SELECT x.status, x.health ->> 'status' AS health FROM sequin.syncs AS x) AS y
-          WHERE y.status = w.status AND y.health = w.health),
+  WITH progress AS MATERIALIZED (SELECT * FROM sequin.sync_progress),
+  syncs AS MATERIALIZED (
+    SELECT s.status, coalesce(min(p.status), 'ok') AS health
+    FROM sequin._syncs AS s LEFT JOIN LATERAL sequin._sync_problems(s.key) AS p ON true
+    WHERE s.deleted_at IS NULL
+    GROUP BY s.key, s.status
+  )
+  SELECT 'sequin_syncs', jsonb_build_object('status', a.status, 'health', b.health),
+         (SELECT count(*) FROM syncs AS s WHERE s.status = a.status AND s.health = b.health),
          'Syncs by status and health'
-  FROM (SELECT * FROM (VALUES ('active'), ('disabled')) AS a(status), (VALUES ('ok'), ('warn'), ('error')) AS b(health)) AS w
+  FROM (VALUES ('active'), ('disabled')) AS a(status), (VALUES ('ok'), ('warn'), ('error')) AS b(health)
   UNION ALL
   SELECT 'sequin_last_seq', '{}', coalesce((SELECT e.seq FROM sequin._events AS e ORDER BY e.seq DESC LIMIT 1), 0),
          'Number of the newest event that the caller may see'
@@ -247,4 +252,4 @@ AS $$
 $$;
 
 REVOKE ALL ON ALL TABLES IN SCHEMA sequin FROM PUBLIC;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA sequin FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA sequin FROM PUBLIC;

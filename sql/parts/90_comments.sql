@@ -32,8 +32,6 @@ COMMENT ON FUNCTION sequin.resync_record(jsonb) IS 'Asks for one record to be re
 COMMENT ON FUNCTION sequin.resync_record(text, text, text) IS 'Asks for one record to be read again now';
 COMMENT ON FUNCTION sequin.erase_record(jsonb) IS 'Removes a record and what events say of it';
 COMMENT ON FUNCTION sequin.erase_record(text, text, text) IS 'Removes a record and what events say of it';
-COMMENT ON FUNCTION sequin.wait_for_sync(jsonb) IS 'Waits until a sync has read everything once';
-COMMENT ON FUNCTION sequin.wait_for_sync(text, interval) IS 'Waits until a sync has read everything once';
 
 COMMENT ON FUNCTION sequin.create_provider(jsonb) IS 'Adds a provider by its manifest, or replaces its version';
 COMMENT ON FUNCTION sequin.create_provider(text) IS 'Adds a provider by its manifest, or replaces its version';

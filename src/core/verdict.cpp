@@ -220,7 +220,7 @@ Verdict judge_by_rule(const ErrorRule &rule, const http::Response &response, con
 // ---- defaults ----
 
 bool reads_pages(CallKind kind) noexcept {
-	return kind == CallKind::kList || kind == CallKind::kFeed;
+	return kind == CallKind::kList || kind == CallKind::kChildren || kind == CallKind::kFeed;
 }
 
 Verdict judge_success(CallKind kind, const http::Response &response, const PageFacts &facts) {
@@ -253,7 +253,7 @@ ErrorClass default_class(CallKind kind, int status) noexcept {
 		return ErrorClass::kMissingScope;
 	case 404:
 	case 410:
-		return kind == CallKind::kGet ? ErrorClass::kRecordGone : ErrorClass::kFatal;
+		return kind == CallKind::kGet || kind == CallKind::kChildren ? ErrorClass::kRecordGone : ErrorClass::kFatal;
 	case 408:
 	case 409:
 	case 425:

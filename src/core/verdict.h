@@ -19,7 +19,8 @@ struct Verdict {
 	std::string hint;
 };
 
-enum class CallKind { kList, kGet, kFeed, kCheck };
+// kChildren is a list below one record: 404 means that the record is gone.
+enum class CallKind { kList, kChildren, kGet, kFeed, kCheck };
 
 // `now_us` turns absolute times of wait headers into a duration of at most a day. A transport failure
 // is kRetry (kForbiddenAddress, kForbiddenHost: kFatal; kTooLarge, kJsonTooLarge: kTooMany); its codes

@@ -34,13 +34,17 @@ void ChildTask::pump_soon(int64_t delay_us) {
 
 void ChildTask::pump() {
 	if (parent_collection_ < 0 || sync_.is_stopped() || timer_ != 0) return;
+	is_idle_ = false;
 	// One batch a turn: the loop must go round between them.
 	if (take_parents()) {
 		pump_soon(0);
 		return;
 	}
 	read_wanted();
-	if (reading_.empty()) owner_.child_caught_up();
+	if (!reading_.empty()) return;
+	is_idle_ = true;
+	owner_.child_caught_up();
+	sync_.maybe_refreshed();
 }
 
 bool ChildTask::take_parents() {

@@ -21,6 +21,7 @@ public:
 	~ChildTask();
 	void start() { pump(); }
 	void pump();                      // takes what parents changed and what is put down
+	bool is_idle() const noexcept { return is_idle_; }
 
 private:
 	struct Reading {                  // of one parent's children by calls
@@ -41,6 +42,7 @@ private:
 	std::string embedded_;
 	int16_t parent_collection_ = -1;
 	std::map<std::string, Reading> reading_;
+	bool is_idle_ = false;            // every parent known was followed
 	TimerId timer_ = 0;
 };
 

@@ -66,6 +66,16 @@ void CollectionTask::pass_now() {
 	if (!walk_ && is_backfilled_) schedule();
 }
 
+bool CollectionTask::has_passes() const noexcept {
+	const IncrementalMode mode = spec_.incremental.mode;
+	const bool polls = mode == IncrementalMode::kFilter || mode == IncrementalMode::kRelist;
+	return !child_ && (polls || spec_.relist_every_us > 0 || !is_backfilled_);
+}
+
+bool CollectionTask::is_idle() const noexcept {
+	return !child_ || child_->is_idle();
+}
+
 void CollectionTask::parent_changed() {
 	if (child_) child_->pump();
 }
@@ -168,6 +178,7 @@ void CollectionTask::walk_done() {
 		is_backfilled_ = true;
 		mark_us_ = backfill_from_us_;
 		relisted_at_us_ = swept_at_us_ = passed_at_us_ = now;
+		pass_wanted_ = false;
 		is_active_ = true;
 	} else if (kind_ == Kind::kPass) {
 		passed_at_us_ = now;
@@ -176,6 +187,8 @@ void CollectionTask::walk_done() {
 		if (spec_.incremental.mode == IncrementalMode::kFilter) mark_us_ = std::max(mark_us_, pass_to_us_);
 	} else if (kind_ == Kind::kRelist) {
 		relisted_at_us_ = now;
+		const IncrementalMode mode = spec_.incremental.mode;
+		if (mode != IncrementalMode::kFilter && mode != IncrementalMode::kRelist) pass_wanted_ = false;
 	}
 	pg::Transaction transaction;
 	store::Applied swept;
@@ -191,7 +204,7 @@ void CollectionTask::walk_done() {
 			store::set_health(sync_.row().key, spec_.id, "warn", "sweep_refused",
 							  "A sweep found " + std::to_string(result.missing) + " of " + std::to_string(result.live) +
 								  " records missing, more than its limit allows; nothing was deleted.",
-							  "Check that the credential still sees all records, then call sequin.refresh_sync().");
+							  "Check that the credential still sees all records; the next sweep comes at its time.");
 	}
 	const bool quiet_pass = kind_ == Kind::kPass && !is_active_;
 	if (!quiet_pass) save("live", swept, 0);
@@ -199,6 +212,7 @@ void CollectionTask::walk_done() {
 	if (swept.changed > 0) sync_.house().appended(swept);
 	if (was_sweep) sync_.rereads_added();
 	if (first_time) sync_.collection_backfilled();
+	if (!pass_wanted_) sync_.pass_done(this);
 	schedule();
 	// `finished` calls us; its frame returns into it.
 	finished_ = std::move(finished);
@@ -244,7 +258,7 @@ void CollectionTask::schedule() {
 	const int64_t now = sync_.house().now_us();
 	int64_t due = INT64_MAX;
 	if (polls) due = pass_wanted_ ? now : passed_at_us_ + poll_delay();
-	if (spec_.relist_every_us > 0) due = std::min(due, pass_wanted_ ? now : relisted_at_us_ + spec_.relist_every_us);
+	if (spec_.relist_every_us > 0) due = std::min(due, pass_wanted_ && !polls ? now : relisted_at_us_ + spec_.relist_every_us);
 	if (const DeleteSpec *sweep = spec_.deletes_by(DeleteKind::kSweep)) due = std::min(due, swept_at_us_ + sweep->every_us);
 	if (due == INT64_MAX) return;
 	// After a start what is overdue is spread.
@@ -262,10 +276,9 @@ void CollectionTask::on_timer() {
 	const bool polls = spec_.incremental.mode == IncrementalMode::kFilter || spec_.incremental.mode == IncrementalMode::kRelist;
 	if (sweep && now >= swept_at_us_ + sweep->every_us)
 		begin(Kind::kSweep, {});
-	else if (spec_.relist_every_us > 0 && (pass_wanted_ || now >= relisted_at_us_ + spec_.relist_every_us)) {
-		if (!polls) pass_wanted_ = false;
+	else if (spec_.relist_every_us > 0 && ((pass_wanted_ && !polls) || now >= relisted_at_us_ + spec_.relist_every_us))
 		begin(Kind::kRelist, {});
-	} else if (polls)
+	else if (polls)
 		begin(Kind::kPass, {});
 	else
 		schedule();

@@ -26,6 +26,8 @@ public:
 	void feed_is_positioned();        // the backfill may begin
 	void begin_again();               // everything is read again and what is absent is gone
 	void pass_now();                  // refresh_sync: a pass as soon as possible
+	bool has_passes() const noexcept; // something of its own answers refresh_sync
+	bool is_idle() const noexcept;    // a child collection with nothing left to read, or no child
 	void parent_changed();            // children only
 
 	int16_t collection() const noexcept { return collection_; }

@@ -94,7 +94,7 @@ void FeedTask::start() {
 }
 
 void FeedTask::poll_now() {
-	if (is_placed_ && !is_asking_) in(0, id_.empty() ? Mode::kSince : Mode::kForward);
+	if (is_placed_ && !is_asking_ && timer_ == 0) in(0, id_.empty() ? Mode::kSince : Mode::kForward);
 }
 
 void FeedTask::in(int64_t delay_us, Mode mode) {
@@ -220,6 +220,7 @@ void FeedTask::go_on(Mode mode, const PageDecision &decision, bool found) {
 	position_ = PagePosition{};
 	newest_id_.clear();
 	if (mode == Mode::kLookBack) looked_back_us_ = sync_.house().now_us();
+	sync_.pass_done(this);
 	schedule(found);
 }
 

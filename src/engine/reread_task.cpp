@@ -38,6 +38,8 @@ void RereadTask::pump() {
 	pg::Transaction transaction;
 	const std::vector<store::Reread> wanted = store::rereads(sync_.row().key, kFetched);
 	transaction.commit();
+	is_idle_ = wanted.empty() && in_flight_.empty();
+	if (is_idle_) sync_.maybe_refreshed();
 	for (const store::Reread &reread : wanted) {
 		if (in_flight_.size() >= kAtOnce) return;
 		const CollectionTask *task = sync_.task(reread.collection);
@@ -75,6 +77,15 @@ void RereadTask::on_answer(const store::Reread &reread, http::Response &&respons
 		attempts_.erase(key);
 		if (applied.changed > 0) sync_.house().appended(applied);
 		task->after_commit(applied);
+		pump_soon(0);
+		return;
+	}
+	if (error_class == ErrorClass::kRecordInvalid) {
+		page.set_aside_one(sync_.target(reread.collection, reread.origin), reread.key);
+		page.commit();
+		store::Applied aside;
+		aside.set_aside = 1;
+		task->after_commit(aside);
 		pump_soon(0);
 		return;
 	}

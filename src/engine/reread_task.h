@@ -15,6 +15,7 @@ public:
 	explicit RereadTask(Sync &sync);
 	~RereadTask();
 	void pump();
+	bool is_idle() const noexcept { return is_idle_; }
 	bool is_under_way(int16_t collection) const noexcept;
 
 private:
@@ -24,10 +25,10 @@ private:
 	void pump_soon(int64_t delay_us);
 
 	Sync &sync_;
-	std::map<Key, int> in_flight_;    // and the number of attempts
+	std::map<Key, int> in_flight_;
 	std::map<Key, int> attempts_;
 	TimerId timer_ = 0;
-	bool may_have_more_ = true;
+	bool is_idle_ = false;            // nothing was left at the last look
 };
 
 }  // namespace sequin::engine

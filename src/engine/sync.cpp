@@ -57,13 +57,33 @@ void Sync::start() {
 	for (const auto &feed : feeds_) feed->start();
 	for (const auto &collection : collections_) collection->start();
 	rereads_->pump();
-	if (row_.refresh_requests > row_.refreshed) {
-		for (const auto &feed : feeds_) feed->poll_now();
-		for (const auto &collection : collections_) collection->pass_now();
-		pg::Transaction transaction;
-		store::save_sync_facts(row_.key, false, row_.refresh_requests);
-		transaction.commit();
-	}
+	if (row_.refresh_requests > row_.refreshed) refresh();
+}
+
+void Sync::refresh() {
+	is_refreshing_ = true;
+	for (const auto &feed : feeds_)
+		if (feed->has_position()) refreshing_.insert(feed.get());
+	for (const auto &collection : collections_)
+		if (collection->has_passes()) refreshing_.insert(collection.get());
+	for (const auto &feed : feeds_) feed->poll_now();
+	for (const auto &collection : collections_) collection->pass_now();
+	maybe_refreshed();
+}
+
+void Sync::pass_done(const void *task) {
+	if (refreshing_.erase(task) > 0) maybe_refreshed();
+}
+
+void Sync::maybe_refreshed() {
+	if (!is_refreshing_ || !refreshing_.empty() || !rereads_->is_idle()) return;
+	if (!std::all_of(collections_.begin(), collections_.end(), [](const auto &task) { return task->is_idle(); })) return;
+	is_refreshing_ = false;
+	row_.refreshed = row_.refresh_requests;
+	pg::Transaction transaction;
+	store::save_sync_facts(row_.key, false, row_.refreshed);
+	transaction.commit();
+	house_.progressed();
 }
 
 void Sync::call(CallKind kind, int16_t collection, http::Priority priority, CallSpec spec,

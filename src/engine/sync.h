@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,12 +58,16 @@ public:
 	void children_follow();           // any of them may have something to do
 	void rereads_added();
 	void collection_backfilled();                  // is the sync as a whole?
+	void pass_done(const void *task);              // a task answered refresh_sync
+	void maybe_refreshed();                        // all have, and nothing they found is left to read
 	void reconcile(const std::string &feed);       // the feed lost its place: everything is read again
 	bool has_feed_position(const std::string &feed) const noexcept;
 	void feed_positioned(const std::string &feed);
 	bool rereads_under_way(int16_t collection) const noexcept;
 
 private:
+	void refresh();
+
 	House &house_;
 	const Manifest &manifest_;
 	store::SyncRow row_;
@@ -72,6 +77,8 @@ private:
 	std::vector<std::unique_ptr<FeedTask>> feeds_;
 	std::unique_ptr<RereadTask> rereads_;
 	std::map<std::string, bool> has_notes_;        // parts with notes set by this engine or found
+	std::set<const void *> refreshing_;            // tasks that have not answered refresh_sync yet
+	bool is_refreshing_ = false;
 	bool is_stopped_ = false;
 };
 

@@ -95,17 +95,21 @@ void Walk::send(const Slice &slice) {
 		}
 	}
 	const int asked_size = size_;
-	sync_.call(CallKind::kList, plan_.collection, plan_.priority, std::move(call),
+	sync_.call(call_kind(), plan_.collection, plan_.priority, std::move(call),
 			   [this, slice, asked_size](http::Response &&response) { on_answer(slice, asked_size, std::move(response)); });
 }
 
 void Walk::on_answer(const Slice &slice, int asked_size, http::Response &&response) {
-	store::OpenPage page(sync_.manifest(), CallKind::kList, response, plan_.spec_json, plan_.spec->records, plan_.parent,
+	store::OpenPage page(sync_.manifest(), call_kind(), response, plan_.spec_json, plan_.spec->records, plan_.parent,
 						 sync_.house().now_us());
 	if (page.verdict().error_class == ErrorClass::kNone)
 		on_page(slice, asked_size, response, page);
 	else
 		on_trouble(slice, page.verdict());
+}
+
+CallKind Walk::call_kind() const noexcept {
+	return plan_.parent.empty() ? CallKind::kList : CallKind::kChildren;
 }
 
 bool Walk::needs_touch() const {
@@ -163,6 +167,13 @@ void Walk::on_trouble(const Slice &slice, const Verdict &verdict) {
 		// What was read so far is applied; reading it again changes nothing.
 		slices_.finish(slice.id, true, PagePosition{}, std::nullopt, false);
 		pump();
+		return;
+	}
+	if (verdict.error_class == ErrorClass::kRecordGone && !plan_.parent.empty()) {
+		// The parent is gone: it has no children.
+		slices_.finish(slice.id, false, PagePosition{}, std::nullopt, false);
+		seen_keys_.clear();
+		hooks_.done();
 		return;
 	}
 	slices_.put_back(slice.id);

@@ -62,6 +62,7 @@ private:
 	void on_page(const Slice &slice, int asked_size, const http::Response &response, store::OpenPage &page);
 	void on_trouble(const Slice &slice, const Verdict &verdict);
 	void wait_and_pump(int64_t delay_us);
+	CallKind call_kind() const noexcept;
 	bool needs_touch() const;
 
 	Sync &sync_;

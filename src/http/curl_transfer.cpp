@@ -1,6 +1,6 @@
-// One request on its way through libcurl. See transfer.h.
+// One request on its way through libcurl. See curl_transfer.h.
 // Scope: engine. libcurl's callbacks are noexcept: an exception inside ends the transfer.
-#include "http/transfer.h"
+#include "http/curl_transfer.h"
 
 #include <algorithm>
 #include <chrono>

@@ -19,7 +19,7 @@
 
 #include "core/error.h"
 #include "core/scanner.h"
-#include "http/transfer.h"
+#include "http/curl_transfer.h"
 
 namespace sequin::http {
 namespace {

@@ -51,7 +51,9 @@ OpenPage::OpenPage(const Manifest &manifest, CallKind kind, const http::Response
 		} catch (const pg::PgError &error) {
 			transaction_.reset();
 			if (!is_data_error(error)) throw;
-			const bool is_list = kind == CallKind::kList && response.status / 100 == 2;
+			refusal_state_ = error.sqlstate();
+			refusal_ = error.what();
+			const bool is_list = kind != CallKind::kGet && kind != CallKind::kCheck && response.status / 100 == 2;
 			if (!is_list || !rescue(records_path, parent)) facts_ = PageFacts{};
 		}
 	}
@@ -65,7 +67,7 @@ void OpenPage::read(std::string_view body, std::string_view parent) {
 		"SELECT rows, first_key, last_key, last_field, min_time, max_time, last_time, next, more, total, digest, "
 		"rule_hits, error_code, error_message FROM sequin._read_page($1, $2, $3)");
 	transaction_.emplace();
-	page_ = pg::parse_jsonb(body);
+	page_ = whole_ = pg::parse_jsonb(body);
 	const pg::Row row =
 		statement.run({Value::of_jsonb(page_), Value::of_json(spec_), Value::of_optional(parent)}).at(0);
 	facts_.is_json = true;
@@ -169,10 +171,22 @@ Applied OpenPage::apply_one(const Target &target, std::string_view key, bool gon
 					  0);
 }
 
+void OpenPage::set_aside_one(const Target &target, std::string_view key) {
+	static pg::Statement aside("SELECT sequin._set_aside($1, $2, $3, $4, $5, $6)");
+	static pg::Statement fulfil(
+		"DELETE FROM sequin._rereads WHERE sync = $1 AND collection = $2 AND upstream_id = $3 AND wanted_at <= $4");
+	open();
+	const std::string excerpt = printable(response_.body, kExcerptBytes);
+	aside.run({Value::of_integer(target.sync), Value::of_small(target.collection), Value::of_text(key),
+			   Value::of_text(refusal_state_), Value::of_text(refusal_), Value::of_text(excerpt)});
+	fulfil.run({Value::of_integer(target.sync), Value::of_small(target.collection), Value::of_text(key),
+				Value::of_time(response_.sent_at_us)});
+}
+
 std::vector<OpenPage::FeedEvent> OpenPage::feed_events(std::string_view feed_spec) {
 	static pg::Statement statement("SELECT id, happened FROM sequin._feed_ids($1, $2)");
 	std::vector<FeedEvent> events;
-	for (const pg::Row &row : statement.run({Value::of_jsonb(page_), Value::of_json(feed_spec)}))
+	for (const pg::Row &row : statement.run({Value::of_jsonb(whole_), Value::of_json(feed_spec)}))
 		if (!row.is_null(0)) events.push_back({row.text(0), time_of(row, 1).value_or(0)});
 	return events;
 }
@@ -181,13 +195,22 @@ Applied OpenPage::apply_feed(const Target &target, std::string_view feed_spec, s
 							 const std::vector<std::string> &fresh, int64_t clock_offset_us, int64_t grain_us,
 							 std::vector<int16_t> *changed_collections) {
 	static pg::Statement statement(
-		"SELECT collection, changed, first_seq, last_seq, rereads FROM sequin._apply_feed_page($1, $2, $3, $4, $5, "
+		"SELECT collection, changed, first_seq, last_seq, rereads FROM sequin._apply_feed_page($1, $2, $3, $4, $5, $9, "
 		"$6 * interval '1 microsecond', $7 * interval '1 microsecond', interval '1 second', $8)");
 	Applied applied;
+	// An event that the server refuses is applied from its repaired form, whose document is never used.
+	Json distrusted = Json::parse(feed_spec).deep_copy();
+	if (!refused_.empty()) {
+		Json trust = Json::object();
+		trust.set("path", Json::string("$"));
+		trust.set("equals", Json::string(""));
+		distrusted.set("trust", trust);
+	}
+	const std::string spec = distrusted.dump();
 	for (const pg::Row &row : statement.run(
-			 {Value::of_integer(target.sync), Value::of_jsonb(page_), Value::of_json(feed_spec), Value::of_json(routes),
+			 {Value::of_integer(target.sync), Value::of_jsonb(whole_), Value::of_json(spec), Value::of_json(routes),
 			  Value::of_array(fresh), Value::of_big(clock_offset_us), Value::of_big(grain_us),
-			  Value::of_optional_time(target.oldest_us)})) {
+			  Value::of_optional_time(target.oldest_us), Value::of_time(response_.sent_at_us)})) {
 		const Applied part = applied_of(row, 1);
 		if (part.changed > 0) {
 			changed_collections->push_back(static_cast<int16_t>(row.number(0)));

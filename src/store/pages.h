@@ -54,6 +54,8 @@ public:
 	Applied apply_list(const Target &target, std::string_view parent, bool touch, bool sweep);
 	// One record read by key; `gone`: the API says it does not exist.
 	Applied apply_one(const Target &target, std::string_view key, bool gone);
+	// One record read by key that the server refuses: it is set aside under its key.
+	void set_aside_one(const Target &target, std::string_view key);
 	struct FeedEvent {
 		std::string id;
 		int64_t happened_us = 0;      // provider's clock; 0: unreadable
@@ -81,10 +83,12 @@ private:
 	const http::Response &response_;
 	std::string spec_;
 	std::optional<pg::Transaction> transaction_;
-	pg::JsonbDatum page_;
+	pg::JsonbDatum page_;             // without what the server refused
+	pg::JsonbDatum whole_;            // with it, repaired: for what decides the next request
 	PageFacts facts_;
 	Verdict verdict_;
 	std::vector<Refused> refused_;
+	std::string refusal_state_, refusal_;      // of the body as a whole
 };
 
 // Children of parents that changed after `after_seq`.

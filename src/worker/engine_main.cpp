@@ -145,22 +145,21 @@ void work() {
 }
 
 }  // namespace
-}  // namespace sequin::worker
 
 extern "C" {
 PGDLLEXPORT void sequin_engine_main(Datum);
 
 void sequin_engine_main(Datum argument) {
-	using namespace sequin;
-	worker::slot_index = DatumGetInt32(argument);
-	memcpy(&worker::slot_generation, MyBgworkerEntry->bgw_extra, sizeof worker::slot_generation);
+	slot_index = DatumGetInt32(argument);
+	memcpy(&slot_generation, MyBgworkerEntry->bgw_extra, sizeof slot_generation);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
-	if (!worker::attach()) proc_exit(0);
-	BackgroundWorkerInitializeConnectionByOid(pg::shared->engines[worker::slot_index].database, InvalidOid, 0);
-	pg::entry([] { worker::work(); });
+	if (!attach()) proc_exit(0);
+	BackgroundWorkerInitializeConnectionByOid(pg::shared->engines[slot_index].database, InvalidOid, 0);
+	pg::entry([] { work(); });
 	// Without the extension there is work for the launcher only when somebody creates it.
 	proc_exit(0);
 }
 }
+}  // namespace sequin::worker

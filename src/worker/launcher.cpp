@@ -2,6 +2,7 @@
 // Scope: launcher. Connected to no database; it cannot see whether a database has the extension, so an
 // engine is its own probe and leaves with kAbsent if there is none. Engines start one at a time.
 #include <algorithm>
+#include <csignal>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -46,6 +47,7 @@ public:
 			collect_exits(now);
 			if (take_rescan() || now >= rescan_at_us_) {
 				databases_ = list_databases();
+				stop_unwanted();
 				rescan_at_us_ = now + kRescanUs;
 			}
 			start_next(now);
@@ -101,6 +103,20 @@ private:
 		std::vector<Oid> databases(list.oids, list.oids + list.count);
 		pg::call([list] { pfree(list.oids); });
 		return databases;
+	}
+
+	// Engines of databases that sequin.databases no longer names.
+	void stop_unwanted() const {
+		const Oid *wanted = databases_.data();
+		const size_t count = databases_.size();
+		pg::call([wanted, count] {
+			LWLockAcquire(pg::shared->lock, LW_SHARED);
+			for (const pg::EngineSlot &slot : pg::shared->engines)
+				if (slot.state == pg::EngineState::kRunning && slot.pid != 0 &&
+					std::find(wanted, wanted + count, slot.database) == wanted + count)
+					kill(slot.pid, SIGTERM);
+			LWLockRelease(pg::shared->lock);
+		});
 	}
 
 	// Frees the slots of engines that ended without doing it themselves, and remembers who crashed.

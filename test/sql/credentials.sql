@@ -56,6 +56,11 @@ FROM sequin.update_credential('acme', '{"name": "Acme Inc", "metadata": null, "o
 SELECT revision - :revision AS more FROM sequin._credentials WHERE id = 'acme';
 SELECT sequin.update_credential('acme', '{"secret": "ex_test_9876543210"}') -> 'properties' AS properties;
 SELECT revision - :revision AS more FROM sequin._credentials WHERE id = 'acme';
+-- Signing in as somebody else takes the secret, too; other properties do not.
+SELECT sequin.update_credential('ann', '{"login": "anna"}');
+SELECT sequin.update_credential('ann', '{"login": "anna", "password": "hunter2 hunter2"}') -> 'properties' ->> 'login' AS login;
+SELECT sequin.update_credential('acme', '{"scope": ["read"]}') -> 'properties' AS properties;
+SELECT sequin.update_credential('ann', '{"login": "bob", "password": "hunter2 hunter2"}');
 -- The old secret is another account now.
 SELECT sequin.create_credential('example_key', 'ex_test_0123456789') ->> 'id' <> 'acme' AS is_another;
 -- What workers learned of the old secret is void, of the new one it counts.

@@ -72,6 +72,7 @@ TEST(JudgeTest, without_rules_the_status_decides) {
 	EXPECT_EQ(judged(429).error_class, ErrorClass::kLimited);
 	for (const int status : {404, 410}) {
 		EXPECT_EQ(judged(status, CallKind::kGet).error_class, ErrorClass::kRecordGone);
+		EXPECT_EQ(judged(status, CallKind::kChildren).error_class, ErrorClass::kRecordGone);
 		for (const CallKind kind : {CallKind::kList, CallKind::kFeed, CallKind::kCheck})
 			EXPECT_EQ(judged(status, kind).error_class, ErrorClass::kFatal);
 	}
