@@ -1,7 +1,7 @@
 -- The last step of scripts/demo. Every record is a row of sequin.records with the API's own document in
 -- `data`; get_text, get_numeric, get_timestamptz and get_boolean read a member, or give null.
 
--- Customers with open invoices above 1,000.00: a join of two collections.
+\echo 'Customers with more than 1,000.00 left to pay on an invoice: a join of two collections.'
 SELECT sequin.get_text(customer.data, 'email') AS customer,
        sequin.get_text(invoice.data, 'currency') AS currency,
        round(sequin.get_numeric(invoice.data, 'amount_remaining') / 100, 2) AS open_amount
@@ -15,7 +15,7 @@ WHERE customer.collection_id = 'stripe:customer'
 ORDER BY open_amount DESC
 LIMIT 5;
 
--- What the stream holds.
+\echo 'What the event stream holds by now.'
 SELECT collection_id, event, origin, count(*), min(seq), max(seq)
 FROM sequin.events
 GROUP BY collection_id, event, origin

@@ -12,6 +12,7 @@
 #include "pg/extension_state.h"
 #include "pg/pg.h"
 #include "pg/privacy.h"
+#include "pg/request_slots.h"
 #include "pg/shared_state.h"
 
 namespace sequin {
@@ -19,8 +20,7 @@ namespace {
 
 // Functions whose parameters may carry a secret.
 constexpr const char *kSecretFunctions[] = {"create_credential", "update_credential", "create_sync", "update_sync",
-											"test_credential",   "check_provider",    "create_oauth_app",
-											"update_oauth_app"};
+											"create_oauth_app",  "update_oauth_app"};
 
 bool takes_secret(const char *name) {
 	for (const char *function : kSecretFunctions)
@@ -87,6 +87,18 @@ Datum sequin_call(PG_FUNCTION_ARGS) {
 	return run_as_owner(name, params);
 }
 
+// Asks the engine: _ask_engine(request jsonb, what text, timeout_ms bigint) returns its answer. An answer
+// {"error": {sqlstate, message, detail, hint}} is raised.
+SEQUIN_FUNCTION(sequin_ask_engine);
+Datum sequin_ask_engine(PG_FUNCTION_ARGS) {
+	const char *request = JsonbToCString(nullptr, &PG_GETARG_JSONB_P(0)->root, 0);
+	const char *what = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	pg::Posted posted = pg::post_request(request, strlen(request));
+	Size size = 0;
+	const char *answer = pg::wait_for_answer(&posted, PG_GETARG_INT64(2), what, &size);
+	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(answer)));
+}
+
 SEQUIN_FUNCTION(sequin_require_workers);
 Datum sequin_require_workers(PG_FUNCTION_ARGS) {
 	if (!pg::is_preloaded())
@@ -113,6 +125,23 @@ Datum sequin_seal(PG_FUNCTION_ARGS) {
 	const text *place = PG_GETARG_TEXT_PP(0);
 	const text *plain = PG_GETARG_TEXT_PP(1);
 	PG_RETURN_BYTEA_P(pg::entry([place, plain] { return to_bytea(pg::seal(view_of(place), view_of(plain))); }));
+}
+
+// _rewrap(place, sealed): the same secret under the newest key.
+SEQUIN_FUNCTION(sequin_rewrap);
+Datum sequin_rewrap(PG_FUNCTION_ARGS) {
+	const text *place = PG_GETARG_TEXT_PP(0);
+	const bytea *sealed = PG_GETARG_BYTEA_PP(1);
+	PG_RETURN_BYTEA_P(pg::entry([place, sealed] {
+		return to_bytea(pg::seal(view_of(place), pg::unseal(view_of(place), view_of(sealed))));
+	}));
+}
+
+// Puts a new key first in the key file.
+SEQUIN_FUNCTION(sequin_add_key);
+Datum sequin_add_key(PG_FUNCTION_ARGS) {
+	pg::entry([] { pg::add_key(); });
+	PG_RETURN_VOID();
 }
 
 SEQUIN_FUNCTION(sequin_keyed_hash);

@@ -1,6 +1,25 @@
 -- What the engine reads and writes beside pages: syncs with all that belongs to them, progress,
 -- health, maintenance.
 
+CREATE FUNCTION sequin._credential_doc(c sequin._credentials, k sequin._credential_facts) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT jsonb_build_object(
+    'key', c.key, 'id', c.id, 'kind', c.kind, 'secrets', translate(encode(c.secrets, 'base64'), E'\n', ''),
+    'properties', c.properties, 'digest', encode(c.secret_digest, 'hex'), 'revision', c.revision,
+    'account', k.account, 'is_dead', coalesce(k.status = 'error' AND k.revision = c.revision, false))
+$$;
+
+-- A credential in the shape that a sync's document has.
+CREATE FUNCTION sequin._load_credential(a_key integer) RETURNS TABLE (doc text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT jsonb_build_object('provider', c.provider, 'base_url', c.base_url, 'settings', '{}'::jsonb,
+                            'credential', sequin._credential_doc(c, k))::text
+  FROM sequin._credentials AS c LEFT JOIN sequin._credential_facts AS k ON k.credential = c.key
+  WHERE c.key = a_key
+$$;
+
 -- One JSON document per sync: wishes and facts together, as the engine needs them at start and when
 -- a wish changed. `keys` NULL: all.
 CREATE FUNCTION sequin._load_syncs(keys integer[]) RETURNS TABLE (key integer, doc text)
@@ -15,10 +34,7 @@ AS $$
     'refresh_requests', s.refresh_requests, 'refreshed', coalesce(f.refreshed, 0),
     'is_backfilled', f.initial_backfill_completed_at IS NOT NULL,
     'feeds', coalesce(f.feeds, '{}'),
-    'credential', jsonb_build_object(
-      'key', c.key, 'id', c.id, 'kind', c.kind, 'secrets', translate(encode(c.secrets, 'base64'), E'\n', ''),
-      'properties', c.properties, 'digest', encode(c.secret_digest, 'hex'), 'revision', c.revision,
-      'account', k.account, 'is_dead', coalesce(k.status = 'error' AND k.revision = c.revision, false)),
+    'credential', sequin._credential_doc(c, k),
     'collections', (
       SELECT coalesce(jsonb_agg(jsonb_build_object(
         'collection', n.collection, 'id', n.id, 'phase', coalesce(p.phase, 'waiting'),
@@ -283,6 +299,21 @@ AS $$
             LATERAL (SELECT seq, event_inserted_at FROM sequin._events
                      WHERE seq >= n.seq - 1000000 ORDER BY seq LIMIT 1) AS o
        WHERE n.seq > o.seq), 1000000)))::bigint AS size) AS z
+$$;
+
+-- Tells the planner of a sync that was just filled. Autovacuum would, but up to a minute later, and a
+-- join of two collections that are thought empty takes their product of time. Nobody compares whole
+-- documents, so they are left out.
+CREATE FUNCTION sequin._analyze_records(a_sync integer) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  partition regclass := (SELECT r.tableoid FROM sequin._records AS r WHERE r.sync = a_sync LIMIT 1);
+BEGIN
+  IF partition IS NOT NULL THEN
+    EXECUTE format('ANALYZE %s (sync, collection, deleted, upstream_id, parent_id, updated_idx)', partition);
+  END IF;
+END
 $$;
 
 -- The instance goes on under a new timeline: what was lost with the old one's tail may have been seen,

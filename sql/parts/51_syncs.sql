@@ -505,8 +505,8 @@ DECLARE
 BEGIN
   PERFORM sequin._only(params, '{sync_id,collection_id,collection,upstream_id}');
   s := sequin._sync_to_change(actor, sequin._need_text(params, 'sync_id', 200));
-  c := sequin._collection_of(s, coalesce(sequin._param_text(params, 'collection_id'),
-                                         sequin._need_text(params, CASE WHEN params ? 'collection' THEN 'collection' ELSE 'collection_id' END)));
+  c := sequin._collection_of(s, coalesce(sequin._param_text(params, 'collection'),
+                                         sequin._need_text(params, 'collection_id')));
   key := sequin._need_text(params, 'upstream_id', 2000);
   IF a_wish = 'resync' AND NOT EXISTS (
     SELECT FROM sequin._collection_specs(s.provider) AS k WHERE k.id = c.id AND k.spec ? 'get') THEN

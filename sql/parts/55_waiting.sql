@@ -10,8 +10,7 @@ DECLARE
   s sequin._syncs := sequin._sync_to_read(actor, sync_id);
   problem record;
 BEGIN
-  IF pg_xact_status((SELECT ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint >> 32 << 32) | x.xmin::text::bigint)::text::xid8
-                     FROM sequin._syncs AS x WHERE x.key = s.key)) = 'in progress' THEN
+  IF (SELECT sequin._is_uncommitted(x.xmin) FROM sequin._syncs AS x WHERE x.key = s.key) THEN
     RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('sync "%s" was made or changed by this transaction', sync_id),
       HINT = 'Commit first: workers see it only then.';
   ELSIF s.status = 'disabled' THEN

@@ -14,7 +14,9 @@
 #include <unordered_map>
 
 #include "core/json.h"
+#include "engine/credential_check.h"
 #include "engine/housekeeping.h"
+#include "engine/requests.h"
 #include "engine/sync.h"
 #include "http/curl_transport.h"
 #include "pg/guard.h"
@@ -53,7 +55,12 @@ struct Seat {                         // of a sync in the engine
 
 class Engine final : public House {
 public:
-	explicit Engine(const Doors &doors) : doors_(doors) { open_transport(); }
+	explicit Engine(const Doors &doors)
+		: doors_(doors), requests_(doors.generation, [this](const Json &request, Requests::Answer answer) {
+			  run_request(request, std::move(answer));
+		  }) {
+		open_transport();
+	}
 	void run();
 
 	int64_t now_us() const override { return pg::now_us(); }
@@ -66,6 +73,7 @@ public:
 	void cancel(TimerId timer) override;
 	void appended(const store::Applied &applied) override;
 	void progressed() override { pg::broadcast_progress(); }
+	void filled(int32_t sync) override { housekeeping_.analyze_records(sync); }
 	bool may_backfill() const override { return housekeeping_.has_disk(); }
 
 private:
@@ -85,11 +93,14 @@ private:
 	int64_t wait_us() const;
 	void guarded(int32_t sync, uint64_t incarnation, const std::function<void()> &action);
 	void failed(int32_t sync, const Error &error);
+	void run_request(const Json &request, Requests::Answer answer);
+	Account *account_for(const std::string &name, const Manifest &manifest, const Access &access);
 	bool is_seated(int32_t sync, uint64_t incarnation) const;
 
 	const Doors &doors_;
 	std::unique_ptr<http::Transport> transport_;
 	std::unordered_map<std::string, std::unique_ptr<Manifest>> manifests_;
+	std::vector<std::unique_ptr<Manifest>> retired_;
 	std::unordered_map<std::string, std::unique_ptr<Account>> accounts_;
 	std::map<std::tuple<int32_t, int, int64_t, int>, std::unique_ptr<RateWindow>> windows_;
 	std::unordered_map<int32_t, Seat> seats_;
@@ -97,6 +108,7 @@ private:
 	std::multimap<int64_t, Timer> timers_;
 	std::unordered_map<TimerId, std::multimap<int64_t, Timer>::iterator> timer_places_;
 	Housekeeping housekeeping_;
+	Requests requests_;
 	std::mt19937_64 generator_{std::random_device{}()};
 	uint64_t next_incarnation_ = 1;
 	TimerId next_timer_ = 1;
@@ -132,6 +144,7 @@ void Engine::run() {
 			transport_->advance();
 			take_answers();
 			fire_timers();
+			requests_.advance();
 			dispatch();
 			flush();
 			pg::report_idle();
@@ -156,7 +169,10 @@ bool Engine::follow_orders() {
 	if (!may_run) return true;
 	if (!is_enabled_ || orders.everything_changed) {
 		unseat_all();
+		// A backend's call under way may still look at a manifest.
+		for (auto &[name, manifest] : manifests_) retired_.push_back(std::move(manifest));
 		manifests_.clear();
+		if (transport_->in_flight() == 0) retired_.clear();
 		is_enabled_ = true;
 		if (housekeeping_.may_run_here()) load(nullptr);
 	} else if (!orders.changed.empty() && housekeeping_.may_run_here()) {
@@ -198,16 +214,39 @@ void Engine::seat(store::SyncRow row) {
 		const Manifest *found = manifest(row.provider);
 		if (found == nullptr)
 			throw Error("42704", "provider \"" + row.provider + "\" does not exist", {}, "Load its manifest by sequin.create_provider().");
-		auto &account = accounts_[row.account];
-		if (!account) {
-			const std::string secret =
-				row.access.secret_names.empty() ? std::string() : row.access.values[row.access.secret_names.front()];
-			account = std::make_unique<Account>(*found, secret, now_us());
-		}
+		account_for(row.account, *found, row.access);
 		Seat &seat = seats_[key];
 		seat.sync = std::make_unique<Sync>(*this, *found, std::move(row), incarnation);
 		seat.sync->start();
 	});
+}
+
+Account *Engine::account_for(const std::string &name, const Manifest &manifest, const Access &access) {
+	auto &account = accounts_[name];
+	if (!account) {
+		const auto secret = access.secret_names.empty() ? access.values.end() : access.values.find(access.secret_names.front());
+		account = std::make_unique<Account>(manifest, secret == access.values.end() ? "" : secret->second, now_us());
+	}
+	return account.get();
+}
+
+// What backends ask for. The manifests outlive the calls: they are dropped only with all syncs.
+void Engine::run_request(const Json &request, Requests::Answer answer) {
+	if (!pg::settings.enabled) throw Error("55000", "sequin.enabled is off", {}, "Turn it on to let requests out.");
+	const std::string kind(request.get("kind").as_string());
+	if (kind != "test_credential") throw Error("22023", "unknown request \"" + kind + "\"");
+	if (!housekeeping_.may_run_here())
+		throw Error("55000", "this database is not the confirmed instance", {}, "Call sequin.confirm_instance().");
+	std::optional<store::SyncRow> row;
+	{
+		pg::Transaction transaction;
+		row = store::load_credential(static_cast<int32_t>(request.get("credential").as_integer()));
+		transaction.commit();
+	}
+	const Manifest *found = row ? manifest(row->provider) : nullptr;
+	if (found == nullptr) throw Error("42704", "there is no such credential, or its provider is gone");
+	account_for(row->account, *found, row->access);
+	check_credential(*this, *found, std::move(*row), std::move(answer));
 }
 
 void Engine::unseat(int32_t key) {
@@ -281,8 +320,13 @@ void Engine::take_answers() {
 }
 
 void Engine::answer(Arrived arrived) {
-	housekeeping_.log_call(*arrived.call, arrived.method, arrived.url, arrived.response);
 	const int32_t key = arrived.call->sync;
+	if (key == 0) {
+		// A backend's request, of no sync.
+		arrived.call->done(std::move(arrived.response));
+		return;
+	}
+	housekeeping_.log_call(*arrived.call, arrived.method, arrived.url, arrived.response);
 	const uint64_t incarnation = arrived.call->incarnation;
 	if (!is_seated(key, incarnation)) return;
 	pg::report_running(("applying an answer of sync " + seats_[key].sync->row().id).c_str());

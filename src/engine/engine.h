@@ -17,6 +17,7 @@ struct Orders {
 };
 
 struct Doors {
+	uint32_t generation = 0;          // of this engine: requests posted for another are not ours
 	std::function<Orders()> take_orders;
 	std::function<bool()> is_still_here;       // in a transaction of its own
 };

@@ -34,6 +34,8 @@ public:
 	virtual void appended(const store::Applied &applied) = 0;
 	// A phase or health changed: whoever waits for it looks again.
 	virtual void progressed() = 0;
+	// A sync has all its records: the planner is to know how many, before anybody asks.
+	virtual void filled(int32_t sync) = 0;
 	virtual bool may_backfill() const = 0;         // there is disk to spare
 };
 

@@ -55,6 +55,10 @@ void Housekeeping::announce(const store::Applied &applied) {
 	});
 }
 
+void Housekeeping::analyze_records(int32_t sync) {
+	duty("sequin could not analyze records", "50ms", [&] { store::analyze_records(sync); });
+}
+
 void Housekeeping::log_call(const Call &call, const std::string &method, const std::string &url,
 							const http::Response &response) {
 	if (calls_.size() >= kMostBuffered) return;

@@ -24,6 +24,7 @@ public:
 	bool has_disk() const noexcept { return has_disk_; }
 
 	void announce(const store::Applied &applied);
+	void analyze_records(int32_t sync);
 	void log_call(const Call &call, const std::string &method, const std::string &url, const http::Response &response);
 	std::vector<int32_t> take_syncs_with_rereads();
 

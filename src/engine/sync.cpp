@@ -211,6 +211,7 @@ void Sync::collection_backfilled() {
 									  [](const auto &task) { return task->is_backfilled(); });
 	if (is_whole && !row_.is_backfilled) {
 		row_.is_backfilled = true;
+		house_.filled(row_.key);
 		pg::Transaction transaction;
 		store::save_sync_facts(row_.key, true, row_.refreshed);
 		transaction.commit();

@@ -2,12 +2,17 @@
 // Scope: backends. Server regime: no object with a destructor in this file.
 #include "pg/privacy.h"
 
+#include <cctype>
+
 #include "pg/extension_state.h"
 
 namespace sequin::pg {
 namespace {
 
-constexpr int kShortestSecret = 6;
+constexpr size_t kShortestSecret = 6;
+
+// The text shown instead of the statement now running; a second such call finds it there.
+const char *shown_text = nullptr;
 
 // Members that are never secret; every other text of a credential may be one.
 constexpr const char *kOpenMembers[] = {"id", "provider", "kind", "name", "oauth_app_id", "base_url", "external_id",
@@ -30,7 +35,7 @@ List *possible_secrets(JsonbContainer *container, List *found) {
 		JsonbIteratorNext(&iterator, &value, true);
 		const char *name = key.val.string.val;
 		const int size = key.val.string.len;
-		if (value.type == jbvString && value.val.string.len >= kShortestSecret && !is_open(name, size))
+		if (value.type == jbvString && static_cast<size_t>(value.val.string.len) >= kShortestSecret && !is_open(name, size))
 			found = lappend(found, pnstrdup(value.val.string.val, value.val.string.len));
 		else if (value.type == jbvBinary &&
 				 ((size == 10 && strncmp(name, "properties", 10) == 0) ||
@@ -40,11 +45,27 @@ List *possible_secrets(JsonbContainer *container, List *found) {
 	return found;
 }
 
+// The longest part that no quoting changes: a statement's text may hold the rest escaped.
+const char *plain_part(const char *secret) {
+	const char *best = secret;
+	size_t best_size = 0;
+	for (const char *at = secret; *at != '\0';) {
+		size_t size = 0;
+		while (isalnum(static_cast<unsigned char>(at[size])) || (at[size] != '\0' && strchr("_-.+/=", at[size]))) size++;
+		if (size > best_size) {
+			best = at;
+			best_size = size;
+		}
+		at += size > 0 ? size : 1;
+	}
+	return best_size >= kShortestSecret ? pnstrdup(best, best_size) : secret;
+}
+
 bool contains_any(const char *text, List *secrets) {
 	if (text == nullptr) return false;
 	ListCell *cell;
 	foreach (cell, secrets)
-		if (strstr(text, static_cast<char *>(lfirst(cell))) != nullptr) return true;
+		if (strstr(text, plain_part(static_cast<char *>(lfirst(cell)))) != nullptr) return true;
 	return false;
 }
 
@@ -77,12 +98,14 @@ void refuse(const char *function_name) {
 }  // namespace
 
 void hide_secrets(FunctionCallInfo fcinfo, const char *function_name, Jsonb *params) {
+	// Checked and hidden by an earlier call of the same statement.
+	if (shown_text != nullptr && debug_query_string == shown_text) return;
 	List *secrets = possible_secrets(&params->root, NIL);
 	const bool is_in_text = contains_any(debug_query_string, secrets);
 	const bool is_in_code = secrets != NIL && !is_in_text && is_literal(fcinfo) && !is_bound(secrets);
 	const char *shown = MemoryContextStrdup(
 		MessageContext, psprintf("SELECT sequin.%s(<hidden because it may carry a secret>)", function_name));
-	debug_query_string = shown;
+	debug_query_string = shown_text = shown;
 	pgstat_report_activity(STATE_RUNNING, shown);
 	if (is_in_code || (is_in_text && inside_utility())) refuse(function_name);
 }

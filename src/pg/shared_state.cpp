@@ -2,6 +2,8 @@
 // Scope: any process of a server that preloaded the library. Server regime.
 #include "pg/shared_state.h"
 
+#include "pg/request_slots.h"
+
 namespace sequin::pg {
 
 SharedState *shared = nullptr;
@@ -13,7 +15,7 @@ shmem_startup_hook_type previous_startup_hook = nullptr;
 
 void request_hook() {
 	if (previous_request_hook) previous_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedState)));
+	RequestAddinShmemSpace(add_size(MAXALIGN(sizeof(SharedState)), MAXALIGN(request_slots_size())));
 	RequestNamedLWLockTranche("sequin", 1);
 }
 
@@ -22,6 +24,9 @@ void startup_hook() {
 	bool found = false;
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shared = static_cast<SharedState *>(ShmemInitStruct("sequin", sizeof(SharedState), &found));
+	bool slots_found = false;
+	request_slots = static_cast<RequestSlot *>(ShmemInitStruct("sequin request slots", request_slots_size(), &slots_found));
+	if (!slots_found) memset(static_cast<void *>(request_slots), 0, request_slots_size());
 	if (!found) {
 		memset(static_cast<void *>(shared), 0, sizeof(SharedState));
 		shared->lock = &GetNamedLWLockTranche("sequin")->lock;

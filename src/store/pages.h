@@ -22,6 +22,7 @@ std::string collection_spec(const Manifest &manifest, const CollectionSpec &coll
 							const std::vector<std::string> &exclude_fields);
 std::string feed_spec(const Manifest &manifest, const FeedSpec &feed, const std::string &trust_value);
 std::string embedded_spec(const ParentSpec &parent);
+std::string check_spec(const Manifest &manifest);      // of an answer that is no list
 
 struct Applied {
 	int64_t rows = 0;                 // copies in the page

@@ -93,6 +93,14 @@ std::string feed_spec(const Manifest &manifest, const FeedSpec &feed, const std:
 	return spec.dump();
 }
 
+std::string check_spec(const Manifest &manifest) {
+	Json spec = Json::object();
+	spec.set("records", Json::string("$[*]"));
+	spec.set("key", Json::array());
+	set_common(&spec, manifest, PagingSpec{});
+	return spec.dump();
+}
+
 std::string embedded_spec(const ParentSpec &parent) {
 	Json spec = Json::object();
 	set_path(&spec, "records", parent.embedded_records);

@@ -105,6 +105,17 @@ std::vector<SyncRow> load_syncs(const std::vector<int32_t> *keys) {
 	return rows;
 }
 
+std::optional<SyncRow> load_credential(int32_t key) {
+	static pg::Statement statement("SELECT doc FROM sequin._load_credential($1)");
+	const auto rows = statement.run({Value::of_integer(key)});
+	if (rows.empty()) return std::nullopt;
+	const Json doc = Json::parse(rows[0].text(0));
+	SyncRow row;
+	row.provider = text_or_empty(doc.get("provider"));
+	read_access(doc, &row);
+	return row;
+}
+
 std::unique_ptr<Manifest> load_manifest(std::string_view provider) {
 	static pg::Statement statement("SELECT manifest FROM sequin._providers WHERE name = $1");
 	const auto rows = statement.run({Value::of_text(provider)});
@@ -174,6 +185,11 @@ void trim_requests(int32_t sync) {
 void ensure_event_partitions() {
 	static pg::Statement statement("SELECT sequin._ensure_event_partitions()");
 	statement.run();
+}
+
+void analyze_records(int32_t sync) {
+	static pg::Statement statement("SELECT sequin._analyze_records($1)");
+	statement.run({Value::of_integer(sync)});
 }
 
 bool clean(int n) {

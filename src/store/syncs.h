@@ -47,6 +47,9 @@ struct SyncRow {
 // `keys` null: all. Secrets are unsealed here and live in memory only.
 std::vector<SyncRow> load_syncs(const std::vector<int32_t> *keys);
 
+// A credential alone, as a SyncRow without a sync; nullopt: there is none.
+std::optional<SyncRow> load_credential(int32_t key);
+
 std::unique_ptr<Manifest> load_manifest(std::string_view provider);   // null: there is none
 
 // `confirmed`, `absent`, `copy` or `timeline`; see sequin._instance_state.
@@ -75,6 +78,7 @@ void trim_requests(int32_t sync);
 
 // Housekeeping; true while there is more to do.
 void ensure_event_partitions();
+void analyze_records(int32_t sync);
 bool clean(int n);
 bool retain_events(int days, int n);
 bool index_closed_partitions();

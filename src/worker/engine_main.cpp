@@ -7,6 +7,7 @@
 
 #include "pg/extension_state.h"
 #include "pg/pg.h"
+#include "pg/request_slots.h"
 #include "pg/shared_state.h"
 
 namespace sequin::worker {
@@ -28,6 +29,7 @@ void leave(int, Datum) {
 		slot->latch = nullptr;
 	}
 	LWLockRelease(pg::shared->lock);
+	pg::fail_posted(slot_generation);
 	ConditionVariableBroadcast(&pg::shared->engine_exited);
 	pg::wake_launcher(false);
 }
@@ -134,6 +136,7 @@ void work() {
 		wait_for_update(oid);
 	} else {
 		engine::Doors doors;
+		doors.generation = slot_generation;
 		doors.take_orders = take_orders;
 		doors.is_still_here = [oid] {
 			bool still_ours = false;

@@ -10,6 +10,8 @@ are the manifest's object names. What is compared:
 """
 import json
 
+from cluster import wait_until
+
 # The stand-in names its tables in the plural, the manifest its objects in the singular.
 ODD = {"checkout_session_line_item": "checkout_line_items", "radar_early_fraud_warning": "early_fraud_warnings"}
 
@@ -110,3 +112,101 @@ def check(connection, sandbox, sync_id, objects):
     check_newest(connection)
     for name in objects:
         check_histories(connection, sandbox, sync_id, name)
+
+
+# A sync to be judged
+
+KEY = "sk_test_truth00000000000001"
+PARENTS = ["customer", "product", "price", "coupon", "subscription", "invoice"]
+OBJECTS = [*PARENTS, "subscription_item", "invoice_line_item"]
+# of 100 objects; the children come with their parents
+SHARES = {"customers": 40, "products": 8, "prices": 16, "coupons": 6, "subscriptions": 15, "invoices": 15}
+HURRY = {
+    "limits": [{"name": "account", "rate": "5000/1s"}],
+    "http": {"timeout": {"connect": "2s", "read": "1500ms", "total": "20s"}, "max_response": "2MB"},
+    "feed": {"poll": {"active": "0.2s", "quiet": "1s"}},
+}
+
+
+def fill(sandbox, count, seed=0, spread_days=20):
+    """Loads about `count` objects, without their children."""
+    for table, share in SHARES.items():
+        sandbox.admin("load", {"collection": table, "count": max(1, count * share // 100),
+                               "spread_days": spread_days, "seed": seed})
+
+
+def hurry(connection, collections=None):
+    """Lifts the limits that the real API sets, and shortens timeouts. Before the first sync only.
+
+    `collections`: {object: members of the manifest to replace}.
+    """
+    manifest = connection.execute(
+        "SELECT manifest FROM sequin._providers WHERE name = 'stripe'").fetchone()[0]
+    manifest["limits"] = HURRY["limits"]
+    manifest["http"].update(HURRY["http"])
+    manifest["feeds"]["events"].update(HURRY["feed"])
+    for name, members in (collections or {}).items():
+        manifest["collections"][name].update(members)
+    connection.execute("UPDATE sequin._providers SET manifest = %s WHERE name = 'stripe'",
+                       (json.dumps(manifest),))
+
+
+def create_sync(connection, sandbox, objects, id="truth"):
+    connection.execute(
+        """SELECT sequin.create_sync(name => %s, id => %s, provider => 'stripe', base_url => %s, collection_ids => %s,
+             credential => jsonb_build_object('kind', 'stripe_key', 'secret', %s::text))""",
+        (id, id, sandbox.base_url, ["stripe:" + name for name in objects], KEY))
+    return id
+
+
+def read_set_aside_again(connection):
+    """What was set aside would be read again in a minute; now will do."""
+    connection.execute("UPDATE sequin._sync_errors SET next_attempt_at = now() WHERE next_attempt_at > now()")
+
+
+def all_differences(connection, sandbox, sync_id, objects):
+    return {name: wrong for name in objects if (wrong := differences(connection, sandbox, sync_id, name))}
+
+
+def await_truth(connection, sandbox, sync_id, objects, deadline=60):
+    """Waits until the records are the truth, then checks all there is to check."""
+    read_set_aside_again(connection)
+    last = {}
+
+    def is_true():
+        last.clear()
+        last.update(all_differences(connection, sandbox, sync_id, objects))
+        return not last
+
+    try:
+        wait_until(is_true, deadline, "the records are the truth")
+    except AssertionError:
+        raise AssertionError(account_of(connection, sandbox, sync_id, last)) from None
+    check(connection, sandbox, sync_id, objects)
+
+
+def account_of(connection, sandbox, sync_id, wrong):
+    """What a person wants to see when records differ from the truth."""
+    lines = ["the records are not the truth"]
+    for name, ids in wrong.items():
+        truth = sandbox.admin("truth", {"collection": table_of(name), "ids": ids[:3]})
+        lines.append(f"{name}: {len(ids)} differ")
+        for id in ids[:3]:
+            row = connection.execute(
+                """SELECT data, deleted, asked_at, version, updated_idx FROM sequin._records AS r
+                   WHERE upstream_id = %s AND (sync, collection) =
+                     (SELECT sync, collection FROM sequin._collections WHERE id = %s)""",
+                (id, "stripe:" + name)).fetchone()
+            should = truth["objects"].get(id)
+            lines.append(f"  {id}: stored {row and row[1:]}, should be {'there' if should else 'gone'}")
+            if row and should:
+                lines.append("    " + ", ".join(f"{k}: {row[0].get(k)!r} not {should.get(k)!r}" for k in should
+                                                if row[0].get(k) != should.get(k))[:500])
+            lines += [f"    event {event}" for event in connection.execute(
+                "SELECT seq, event, origin, event_inserted_at FROM sequin.events WHERE upstream_id = %s ORDER BY seq", (id,))]
+    for table in ("_health", "_progress", "_sync_facts", "_sync_errors", "_rereads", "_child_rereads"):
+        rows = connection.execute(f"SELECT to_jsonb(t) - 'excerpt' FROM sequin.{table} AS t LIMIT 12").fetchall()
+        lines += [f"{table}: {json.dumps(row[0])[:600]}" for row in rows]
+    lines += [f"request: {row}" for row in connection.execute(
+        "SELECT sent_at, path, status, error FROM sequin._requests ORDER BY id DESC LIMIT 15")]
+    return "\n".join(lines)
