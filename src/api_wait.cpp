@@ -5,9 +5,12 @@
 // state is looked up again then, and once a second in any case.
 #include "pg/pg.h"
 #include "pg/extension_state.h"
+#include "pg/live_progress.h"
 #include "pg/shared_state.h"
 
-using sequin::pg::shared;
+namespace sequin {
+
+using pg::shared;
 
 namespace {
 
@@ -49,7 +52,7 @@ Jsonb *wait_for(const char *id, int64_t timeout_ms) {
 	Jsonb *sync = nullptr;
 	ConditionVariablePrepareToSleep(&shared->progress);
 	for (;;) {
-		SetUserIdAndSecContext(sequin::pg::extension_owner(), context | SECURITY_LOCAL_USERID_CHANGE);
+		SetUserIdAndSecContext(pg::extension_owner(), context | SECURITY_LOCAL_USERID_CHANGE);
 		sync = look(actor, id);
 		SetUserIdAndSecContext(user, context);
 		if (sync != nullptr) break;
@@ -88,6 +91,22 @@ Datum sequin_wait_for_sync(PG_FUNCTION_ARGS) {
 SEQUIN_FUNCTION(sequin_live_progress);
 Datum sequin_live_progress(PG_FUNCTION_ARGS) {
 	InitMaterializedSRF(fcinfo, 0);
+	auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+	constexpr int64_t kEpochShiftUs = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	for (int i = 0; i < pg::live_count(); i++) {
+		const pg::LiveEntry entry = *pg::live_entry(i);
+		if (entry.database != MyDatabaseId) continue;
+		Datum values[5] = {Int32GetDatum(entry.sync), Int16GetDatum(entry.collection), 0, 0, 0};
+		bool nulls[5] = {false, false, entry.next_run_us == 0, entry.true_at_us == 0, entry.records_per_second <= 0};
+		values[2] = TimestampTzGetDatum(entry.next_run_us - kEpochShiftUs);
+		Interval *lag = static_cast<Interval *>(palloc0(sizeof(Interval)));
+		lag->time = Max(GetCurrentTimestamp() + kEpochShiftUs - entry.true_at_us, 0);
+		values[3] = IntervalPGetDatum(lag);
+		if (!nulls[4]) values[4] = DirectFunctionCall1(float8_numeric, Float8GetDatum(entry.records_per_second));
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
 	return static_cast<Datum>(0);
 }
-}
+
+}  // extern "C"
+}  // namespace sequin

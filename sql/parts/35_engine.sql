@@ -174,10 +174,9 @@ BEGIN
     DELETE FROM sequin._records AS r USING w
     WHERE w.wish = 'erase' AND r.sync = w.sync AND r.collection = w.collection AND r.upstream_id = w.upstream_id
   ), erased_events AS (
-    DELETE FROM sequin._events AS e USING w
+    -- the numbers stay: the stream has no gaps
+    UPDATE sequin._events AS e SET upstream_id = '', data = '{}', changes = NULL FROM w
     WHERE w.wish = 'erase' AND e.sync = w.sync AND e.collection = w.collection AND e.upstream_id = w.upstream_id
-      -- the newest event carries the last number
-      AND e.seq < (SELECT max(last.seq) FROM (SELECT seq FROM sequin._events ORDER BY seq DESC LIMIT 1) AS last)
   ), resynced AS (
     INSERT INTO sequin._rereads (sync, collection, upstream_id, origin)
     SELECT DISTINCT w.sync, w.collection, w.upstream_id, 'r'::"char" FROM w WHERE w.wish = 'resync'

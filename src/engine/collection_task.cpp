@@ -23,12 +23,13 @@ int64_t number_or_zero(const Json &object, const char *name) {
 CollectionTask::CollectionTask(Sync &sync, const CollectionSpec &spec, const store::CollectionRow &row)
 	: sync_(sync), spec_(spec), collection_(row.collection),
 	  spec_json_(store::collection_spec(sync.manifest(), spec, sync.row().exclude_fields)),
-	  is_backfilled_(row.is_backfilled) {
+	  is_backfilled_(row.is_backfilled), live_(pg::claim_live_entry(sync.row().key, row.collection)) {
 	read_checkpoint(row.checkpoint);
 	if (spec.parent) child_ = std::make_unique<ChildTask>(sync, *this);
 }
 
 CollectionTask::~CollectionTask() {
+	pg::release_live_entry(live_);
 	sync_.cancel(&timer_);
 }
 
@@ -64,6 +65,24 @@ void CollectionTask::begin_again() {
 void CollectionTask::pass_now() {
 	pass_wanted_ = true;
 	if (!walk_ && is_backfilled_) schedule();
+}
+
+void CollectionTask::known_true_at(int64_t at_us, int64_t next_run_us) {
+	if (live_ == nullptr || !is_backfilled_) return;
+	live_->true_at_us = at_us;
+	live_->next_run_us = next_run_us;
+}
+
+// Records a second over about the last second, while a walk is under way.
+void CollectionTask::rate(int64_t records) {
+	if (live_ == nullptr) return;
+	const int64_t now = sync_.house().now_us();
+	rated_records_ += records;
+	if (rated_at_us_ == 0) rated_at_us_ = now;
+	if (now - rated_at_us_ < kSecondUs) return;
+	live_->records_per_second = static_cast<double>(rated_records_) * kSecondUs / static_cast<double>(now - rated_at_us_);
+	rated_at_us_ = now;
+	rated_records_ = 0;
 }
 
 bool CollectionTask::has_passes() const noexcept {
@@ -145,7 +164,10 @@ void CollectionTask::begin(Kind kind, const std::string &saved) {
 		// A poll that found nothing writes nothing.
 		if (kind_ != Kind::kPass || applied.changed > 0 || applied.set_aside > 0) save(phase(), applied);
 	};
-	hooks.committed = [this](const store::Applied &applied) { after_commit(applied); };
+	hooks.committed = [this](const store::Applied &applied) {
+		rate(applied.rows);
+		after_commit(applied);
+	};
 	hooks.done = [this] { walk_done(); };
 	hooks.is_void = [this](const std::string &reason) { walk_void(reason); };
 	walk_ = std::make_unique<Walk>(sync_, plan(kind), saved, std::move(hooks));
@@ -260,6 +282,8 @@ void CollectionTask::schedule() {
 	if (polls) due = pass_wanted_ ? now : passed_at_us_ + poll_delay();
 	if (spec_.relist_every_us > 0) due = std::min(due, pass_wanted_ && !polls ? now : relisted_at_us_ + spec_.relist_every_us);
 	if (const DeleteSpec *sweep = spec_.deletes_by(DeleteKind::kSweep)) due = std::min(due, swept_at_us_ + sweep->every_us);
+	if (live_ != nullptr) live_->records_per_second = 0;
+	if (polls) known_true_at(passed_at_us_, due);
 	if (due == INT64_MAX) return;
 	// After a start what is overdue is spread.
 	if (due < now - 5 * kSecondUs) due = now + static_cast<int64_t>(sync_.house().random() * 30 * kSecondUs);

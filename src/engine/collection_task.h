@@ -12,6 +12,7 @@
 #include <string>
 
 #include "engine/walk.h"
+#include "pg/live_progress.h"
 
 namespace sequin::engine {
 
@@ -28,6 +29,7 @@ public:
 	void pass_now();                  // refresh_sync: a pass as soon as possible
 	bool has_passes() const noexcept; // something of its own answers refresh_sync
 	bool is_idle() const noexcept;    // a child collection with nothing left to read, or no child
+	void known_true_at(int64_t at_us, int64_t next_run_us);    // for sync_progress
 	void parent_changed();            // children only
 
 	int16_t collection() const noexcept { return collection_; }
@@ -56,6 +58,7 @@ private:
 	std::string checkpoint() const;
 	void read_checkpoint(const std::string &text);
 	int64_t poll_delay() const;
+	void rate(int64_t records);
 
 	Sync &sync_;
 	const CollectionSpec &spec_;
@@ -77,6 +80,8 @@ private:
 	int64_t parent_seq_ = 0;
 	std::string saved_walk_;
 	Kind saved_kind_ = Kind::kBackfill;
+	pg::LiveEntry *live_;             // null where shared memory has no room
+	int64_t rated_at_us_ = 0, rated_records_ = 0;
 	TimerId timer_ = 0;
 };
 

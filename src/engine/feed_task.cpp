@@ -235,6 +235,7 @@ void FeedTask::schedule(bool found) {
 		return;
 	}
 	const int64_t delay = sync_.row().frequency_us > 0 ? sync_.row().frequency_us : quiet_us_;
+	sync_.feed_is_true(spec_.name, polled_us_, now + delay);
 	in(delay, id_.empty() ? Mode::kSince : Mode::kForward);
 }
 

@@ -229,6 +229,11 @@ bool Sync::has_feed_position(const std::string &feed) const noexcept {
 					   [&](const auto &task) { return task->name() == feed && task->has_position(); });
 }
 
+void Sync::feed_is_true(const std::string &feed, int64_t at_us, int64_t next_run_us) {
+	for (const auto &task : collections_)
+		if (task->spec().incremental.feed == feed) task->known_true_at(at_us, next_run_us);
+}
+
 void Sync::feed_positioned(const std::string &feed) {
 	for (const auto &task : collections_)
 		if (task->spec().incremental.feed == feed) task->feed_is_positioned();

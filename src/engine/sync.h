@@ -62,6 +62,7 @@ public:
 	void maybe_refreshed();                        // all have, and nothing they found is left to read
 	void reconcile(const std::string &feed);       // the feed lost its place: everything is read again
 	bool has_feed_position(const std::string &feed) const noexcept;
+	void feed_is_true(const std::string &feed, int64_t at_us, int64_t next_run_us);
 	void feed_positioned(const std::string &feed);
 	bool rereads_under_way(int16_t collection) const noexcept;
 

@@ -2,6 +2,7 @@
 // Scope: any process of a server that preloaded the library. Server regime.
 #include "pg/shared_state.h"
 
+#include "pg/live_progress.h"
 #include "pg/request_slots.h"
 
 namespace sequin::pg {
@@ -15,7 +16,7 @@ shmem_startup_hook_type previous_startup_hook = nullptr;
 
 void request_hook() {
 	if (previous_request_hook) previous_request_hook();
-	RequestAddinShmemSpace(add_size(MAXALIGN(sizeof(SharedState)), MAXALIGN(request_slots_size())));
+	RequestAddinShmemSpace(add_size(MAXALIGN(live_table_size()), add_size(MAXALIGN(sizeof(SharedState)), MAXALIGN(request_slots_size()))));
 	RequestNamedLWLockTranche("sequin", 1);
 }
 
@@ -27,6 +28,9 @@ void startup_hook() {
 	bool slots_found = false;
 	request_slots = static_cast<RequestSlot *>(ShmemInitStruct("sequin request slots", request_slots_size(), &slots_found));
 	if (!slots_found) memset(static_cast<void *>(request_slots), 0, request_slots_size());
+	bool live_found = false;
+	void *live = ShmemInitStruct("sequin live progress", live_table_size(), &live_found);
+	attach_live_table(live, !live_found);
 	if (!found) {
 		memset(static_cast<void *>(shared), 0, sizeof(SharedState));
 		shared->lock = &GetNamedLWLockTranche("sequin")->lock;

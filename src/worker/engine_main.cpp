@@ -6,6 +6,7 @@
 #include "pg/worker.h"
 
 #include "pg/extension_state.h"
+#include "pg/live_progress.h"
 #include "pg/pg.h"
 #include "pg/request_slots.h"
 #include "pg/shared_state.h"
@@ -30,6 +31,7 @@ void leave(int, Datum) {
 	}
 	LWLockRelease(pg::shared->lock);
 	pg::fail_posted(slot_generation);
+	if (OidIsValid(MyDatabaseId)) pg::release_live_entries_of_database();
 	ConditionVariableBroadcast(&pg::shared->engine_exited);
 	pg::wake_launcher(false);
 }
