@@ -68,6 +68,23 @@ AS $$
     (spec #>> '{version,path}')::jsonpath, spec #>> '{version,as}', sequin._texts(spec -> 'ignore'), oldest, origin, touch) AS a
 $$;
 
+-- Records that were set aside and could be stored now are no errors any more.
+CREATE FUNCTION sequin._heal(a_sync integer, a_collection smallint, keys text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM sequin._sync_errors AS x WHERE x.sync = a_sync AND x.collection = a_collection) THEN
+    RETURN;
+  END IF;
+  DELETE FROM sequin._sync_errors AS x
+  WHERE x.sync = a_sync AND x.collection = a_collection AND x.upstream_id = ANY (keys);
+  IF NOT EXISTS (SELECT FROM sequin._sync_errors AS x WHERE x.sync = a_sync AND x.collection = a_collection) THEN
+    DELETE FROM sequin._health AS h USING sequin._collections AS c
+    WHERE c.sync = a_sync AND c.collection = a_collection AND h.sync = a_sync AND h.part = c.id AND h.code = 'records_set_aside';
+  END IF;
+END
+$$;
+
 -- Applies a page of a list. `sweep`: its keys are noted as seen. Records without a usable key come
 -- back in `refused`.
 CREATE FUNCTION sequin._apply_page(
@@ -86,6 +103,7 @@ BEGIN
   SELECT a.changed, a.first_seq, a.last_seq INTO changed, first_seq, last_seq
   FROM sequin._apply_spec(a_sync, a_collection, e.keys, e.docs, array_fill(asked_at, ARRAY[rows::integer]), e.gones,
     CASE WHEN parent IS NOT NULL THEN array_fill(parent, ARRAY[rows::integer]) END, spec, oldest, origin, touch) AS a;
+  PERFORM sequin._heal(a_sync, a_collection, e.keys);
   IF sweep THEN
     INSERT INTO sequin._sweep_keys (sync, collection, upstream_id)
     SELECT a_sync, a_collection, k FROM unnest(e.keys) AS k ON CONFLICT DO NOTHING;
@@ -110,7 +128,7 @@ BEGIN
     ARRAY[asked_at], ARRAY[is_gone], NULL, spec, oldest, origin, true) AS a;
   DELETE FROM sequin._rereads AS w
   WHERE w.sync = a_sync AND w.collection = a_collection AND w.upstream_id = a_key AND w.wanted_at <= asked_at;
-  DELETE FROM sequin._sync_errors AS x WHERE x.sync = a_sync AND x.collection = a_collection AND x.upstream_id = a_key;
+  PERFORM sequin._heal(a_sync, a_collection, ARRAY[a_key]);
 END
 $$;
 

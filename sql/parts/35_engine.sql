@@ -34,6 +34,7 @@ AS $$
     'refresh_requests', s.refresh_requests, 'refreshed', coalesce(f.refreshed, 0),
     'is_backfilled', f.initial_backfill_completed_at IS NOT NULL,
     'feeds', coalesce(f.feeds, '{}'),
+    'noted', (SELECT coalesce(jsonb_agg(DISTINCT h.part), '[]') FROM sequin._health AS h WHERE h.sync = s.key),
     'credential', sequin._credential_doc(c, k),
     'collections', (
       SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -119,12 +120,14 @@ BEGIN
 END
 $$;
 
--- Ends the notes of a part that the engine itself set; true if there were any.
+-- Ends the notes of a part; true if there were any. Without a code those stay that have an end of their
+-- own: records set aside until they are healed, a refused sweep until the next one.
 CREATE FUNCTION sequin._clear_health(a_sync integer, a_part text, a_code text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  DELETE FROM sequin._health AS h WHERE h.sync = a_sync AND h.part = a_part AND (a_code IS NULL OR h.code = a_code);
+  DELETE FROM sequin._health AS h WHERE h.sync = a_sync AND h.part = a_part
+    AND (h.code = a_code OR a_code IS NULL AND h.code NOT IN ('records_set_aside', 'sweep_refused'));
   IF FOUND THEN
     PERFORM pg_notify('sequin_health', jsonb_build_object('status', 'ok')::text);
   END IF;
@@ -216,6 +219,8 @@ DECLARE
   removed bigint;
   more boolean := false;
 BEGIN
+  -- what was set aside without a key is known by its content only, and cannot be seen to heal
+  DELETE FROM sequin._sync_errors WHERE upstream_id IS NULL AND last_seen_at < now() - interval '7 days';
   DELETE FROM sequin._records WHERE (tableoid, ctid) IN (
     SELECT r.tableoid, r.ctid FROM sequin._syncs AS s, LATERAL (
       SELECT q.tableoid, q.ctid FROM sequin._records AS q WHERE q.sync = s.key LIMIT n) AS r

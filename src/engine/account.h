@@ -45,6 +45,8 @@ public:
 	void forget(int32_t sync, uint64_t incarnation);      // its waiting calls
 	bool is_idle() const noexcept;
 
+	bool is_dirty = false;            // the loop is to look at it in this turn
+
 private:
 	struct Limit {
 		LimitSpec spec;

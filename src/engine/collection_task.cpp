@@ -222,6 +222,7 @@ void CollectionTask::walk_done() {
 		swept = result.applied;
 		swept_at_us_ = now;
 		sweep_after_ = false;
+		store::clear_health(sync_.row().key, spec_.id, "sweep_refused");
 		if (result.refused)
 			store::set_health(sync_.row().key, spec_.id, "warn", "sweep_refused",
 							  "A sweep found " + std::to_string(result.missing) + " of " + std::to_string(result.live) +

@@ -34,7 +34,6 @@ constexpr int64_t kSlackUs = 1000;
 constexpr int64_t kMaxRestartUs = 60 * kSecondUs;
 
 struct Arrived {
-	std::string account;
 	std::unique_ptr<Call> call;
 	std::string method, url;
 	http::Response response;
@@ -88,7 +87,8 @@ private:
 	void answer(Arrived arrived);
 	void fire_timers();
 	void dispatch();
-	void dispatch(const std::string &name, Account *account);
+	void dispatch(Account *account);
+	void look_at(Account *account);
 	void flush();
 	int64_t wait_us() const;
 	void guarded(int32_t sync, uint64_t incarnation, const std::function<void()> &action);
@@ -112,7 +112,8 @@ private:
 	std::mt19937_64 generator_{std::random_device{}()};
 	uint64_t next_incarnation_ = 1;
 	TimerId next_timer_ = 1;
-	int64_t calls_wake_us_ = 0;       // when some account may send again
+	std::vector<Account *> dirty_;    // accounts that may be able to send
+	std::multimap<int64_t, Account *> account_wakes_;
 	store::Applied unannounced_;
 	int64_t announced_at_us_ = 0;
 	bool is_enabled_ = false;
@@ -269,8 +270,9 @@ bool Engine::is_seated(int32_t sync, uint64_t incarnation) const {
 }
 
 void Engine::call(const std::string &account, std::unique_ptr<Call> call) {
-	accounts_.at(account)->submit(std::move(call));
-	calls_wake_us_ = 0;
+	Account *owner = accounts_.at(account).get();
+	owner->submit(std::move(call));
+	look_at(owner);
 }
 
 RateWindow *Engine::window(int32_t sync, int allowed, int64_t interval_us, int concurrency) {
@@ -288,7 +290,9 @@ void Engine::send_now() {
 }
 
 void Engine::limited(const std::string &account, const std::string &path, int64_t until_us) {
-	accounts_.at(account)->limited(path, until_us);
+	Account *owner = accounts_.at(account).get();
+	owner->limited(path, until_us);
+	look_at(owner);
 }
 
 TimerId Engine::at(int64_t due_us, int32_t sync, uint64_t incarnation, std::function<void()> action) {
@@ -385,17 +389,30 @@ void Engine::failed(int32_t sync, const Error &error) {
 	});
 }
 
-void Engine::dispatch() {
-	calls_wake_us_ = INT64_MAX;
-	for (auto &[name, account] : accounts_) dispatch(name, account.get());
+void Engine::look_at(Account *account) {
+	if (account->is_dirty) return;
+	account->is_dirty = true;
+	dirty_.push_back(account);
 }
 
-void Engine::dispatch(const std::string &name, Account *account) {
+// Only accounts where something changed, or whose windows open now: thousands are quiet.
+void Engine::dispatch() {
+	const int64_t now = now_us();
+	while (!account_wakes_.empty() && account_wakes_.begin()->first <= now) {
+		look_at(account_wakes_.begin()->second);
+		account_wakes_.erase(account_wakes_.begin());
+	}
+	for (Account *account : std::exchange(dirty_, {})) {
+		account->is_dirty = false;
+		dispatch(account);
+	}
+}
+
+void Engine::dispatch(Account *account) {
 	const int64_t now = now_us();
 	int64_t wake = INT64_MAX;
 	while (std::unique_ptr<Call> call = account->next(now, &wake)) {
 		auto arrived = std::make_unique<Arrived>();
-		arrived->account = name;
 		http::Request request;
 		try {
 			request = call->compose();
@@ -406,7 +423,6 @@ void Engine::dispatch(const std::string &name, Account *account) {
 			account->ended(*call, arrived->response, now);
 			arrived->call = std::move(call);
 			arrived_.push_back(std::move(*arrived));
-			calls_wake_us_ = 0;
 			continue;
 		}
 		arrived->method = request.method;
@@ -415,12 +431,12 @@ void Engine::dispatch(const std::string &name, Account *account) {
 		std::shared_ptr<Arrived> waiting = std::move(arrived);
 		transport_->send(std::move(request), [this, account, waiting](http::Response &&response) {
 			account->ended(*waiting->call, response, now_us());
-			calls_wake_us_ = 0;
+			look_at(account);
 			waiting->response = std::move(response);
 			arrived_.push_back(std::move(*waiting));
 		});
 	}
-	calls_wake_us_ = std::min(calls_wake_us_, wake);
+	if (wake != INT64_MAX) account_wakes_.emplace(wake, account);
 }
 
 void Engine::flush() {
@@ -439,11 +455,11 @@ void Engine::flush() {
 }
 
 int64_t Engine::wait_us() const {
-	if (!arrived_.empty()) return 0;
+	if (!arrived_.empty() || !dirty_.empty()) return 0;
 	const int64_t now = now_us();
 	int64_t due = housekeeping_.due_us();
 	if (!timers_.empty()) due = std::min(due, timers_.begin()->first);
-	due = std::min(due, calls_wake_us_);
+	if (!account_wakes_.empty()) due = std::min(due, account_wakes_.begin()->first);
 	if (unannounced_.changed > 0) due = std::min(due, announced_at_us_ + kNotifyEveryUs);
 	int64_t wait = due == INT64_MAX ? 60 * kSecondUs : std::max<int64_t>(due - now, 0);
 	if (const int timeout = transport_->timeout_ms(); timeout >= 0) wait = std::min<int64_t>(wait, timeout * 1000LL);

@@ -17,7 +17,8 @@ constexpr int kQuietAttempts = 3;     // so many failures in a row are nobody's 
 }  // namespace
 
 Sync::Sync(House &house, const Manifest &manifest, store::SyncRow row, uint64_t incarnation)
-	: house_(house), manifest_(manifest), row_(std::move(row)), incarnation_(incarnation) {
+	: house_(house), manifest_(manifest), row_(std::move(row)), incarnation_(incarnation),
+	  noted_(row_.noted.begin(), row_.noted.end()) {
 	for (const SettingSpec &setting : manifest.settings)
 		if (setting.has_default) row_.access.settings.emplace(setting.name, setting.default_value);
 	if (row_.allowed_requests > 0 || row_.max_concurrent > 0)
@@ -54,6 +55,8 @@ void Sync::start() {
 		if (task(collection.collection) == nullptr)
 			note(collection.id, "error", "unknown_collection", "The provider's manifest no longer has this collection.",
 				 "Remove it by sequin.update_sync(), or load a manifest that has it.");
+	recovered("engine");
+	recovered("credential");
 	for (const auto &feed : feeds_) feed->start();
 	for (const auto &collection : collections_) collection->start();
 	rereads_->pump();
@@ -116,7 +119,7 @@ void Sync::cancel(TimerId *timer) {
 
 void Sync::note(const std::string &part, const char *status, const std::string &code, const std::string &text,
 				const std::string &hint) {
-	has_notes_[part] = true;
+	noted_.insert(part);
 	pg::Transaction transaction;
 	const bool is_news = store::set_health(row_.key, part, status, code, mask_secrets(text, row_.access), hint);
 	transaction.commit();
@@ -124,9 +127,7 @@ void Sync::note(const std::string &part, const char *status, const std::string &
 }
 
 void Sync::recovered(const std::string &part) {
-	const auto it = has_notes_.find(part);
-	if (it != has_notes_.end() && !it->second) return;
-	has_notes_[part] = false;
+	if (noted_.erase(part) == 0) return;
 	pg::Transaction transaction;
 	const bool is_news = store::clear_health(row_.key, part, "");
 	transaction.commit();

@@ -77,7 +77,7 @@ private:
 	std::vector<std::unique_ptr<CollectionTask>> collections_;
 	std::vector<std::unique_ptr<FeedTask>> feeds_;
 	std::unique_ptr<RereadTask> rereads_;
-	std::map<std::string, bool> has_notes_;        // parts with notes set by this engine or found
+	std::set<std::string> noted_;     // parts with notes of health
 	std::set<const void *> refreshing_;            // tasks that have not answered refresh_sync yet
 	bool is_refreshing_ = false;
 	bool is_stopped_ = false;

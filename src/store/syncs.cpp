@@ -77,6 +77,8 @@ SyncRow read_sync(const Json &doc) {
 	row.is_backfilled = doc.get("is_backfilled").as_boolean();
 	const Json excluded = doc.get("exclude_fields");
 	for (size_t i = 0; i < excluded.size(); i++) row.exclude_fields.emplace_back(excluded.at(i).as_string());
+	const Json noted = doc.get("noted");
+	for (size_t i = 0; i < noted.size(); i++) row.noted.emplace_back(noted.at(i).as_string());
 	const Json feeds = doc.get("feeds");
 	for (const std::string &name : feeds.keys()) row.feeds[name] = feeds.get(name).dump();
 	read_limits(doc, &row);

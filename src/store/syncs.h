@@ -42,6 +42,7 @@ struct SyncRow {
 	Access access;                    // unsealed
 	std::string access_error;         // why it could not be unsealed, for health
 	std::vector<CollectionRow> collections;
+	std::vector<std::string> noted;   // parts with a note of health
 };
 
 // `keys` null: all. Secrets are unsealed here and live in memory only.
