@@ -136,9 +136,9 @@ CREATE TABLE sequin._records (
   data jsonb NOT NULL,
   PRIMARY KEY (sync, collection, upstream_id)
 ) PARTITION BY HASH (sync);
--- list_records reads a sync by updated_idx; children follow their parents by it. Without `collection`:
--- with it, on a table never analysed, the planner takes this index for look-ups by the key.
-CREATE INDEX _records_updated_idx ON sequin._records (sync, updated_idx);
+-- list_records reads a sync by updated_idx; children follow their parents by it. Partial, so that no
+-- look-up by the key can choose it: on a table never analysed, or analysed when empty, both seem equal.
+CREATE INDEX _records_updated_idx ON sequin._records (sync, updated_idx) WHERE updated_idx > 0;
 
 -- what belongs to a parent: to find what it no longer has
 CREATE INDEX _records_parent ON sequin._records (sync, collection, parent_id) WHERE parent_id IS NOT NULL;
@@ -247,6 +247,8 @@ CREATE TABLE sequin._sync_errors (
   collection smallint NOT NULL,
   -- null where it could not be read
   upstream_id text COLLATE "C",
+  -- of a child that was read with its parent's others: they are read again together
+  parent_id text COLLATE "C",
   sqlstate text NOT NULL,
   reason text NOT NULL,
   -- the first 8 kB, bytes that are no UTF-8 replaced

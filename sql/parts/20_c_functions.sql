@@ -21,6 +21,10 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'sequin_check_ma
 CREATE FUNCTION sequin._require_workers() RETURNS void
 LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'sequin_require_workers';
 
+-- Whether the server had no worker slot left for this database's engine.
+CREATE FUNCTION sequin._lacks_worker_slot() RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'sequin_lacks_worker_slot';
+
 -- Marks a sync as changed; the engine is woken when the transaction commits. 0: everything.
 CREATE FUNCTION sequin._changed(sync integer) RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'sequin_changed';

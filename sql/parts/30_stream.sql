@@ -19,7 +19,8 @@ AS $$
 DECLARE
   made integer := 0;
   wanted bigint := sequin._last_seq() + ahead;
-  next_first bigint := coalesce((SELECT max(last_seq) FROM sequin._event_partitions()), 0) + 1;
+  -- numbers of a gap need none
+  next_first bigint := greatest((SELECT max(last_seq) FROM sequin._event_partitions()), sequin._last_seq()) + 1;
   name text;
 BEGIN
   WHILE next_first <= wanted LOOP
@@ -38,8 +39,9 @@ $$;
 
 -- The last number given out: of the newest event, or the end of a gap behind it.
 -- Retention never removes the newest event, so the number cannot be forgotten.
+-- Without the settings a plan made for empty partitions reads and sorts them when they are full.
 CREATE FUNCTION sequin._last_seq() RETURNS bigint
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_sort = off SET jit = off
 AS $$
   SELECT greatest(
     coalesce((SELECT seq FROM sequin._events ORDER BY seq DESC LIMIT 1), 0),
@@ -63,6 +65,11 @@ $$;
 -- A time as the API wrote it; NULL where it is none.
 CREATE FUNCTION sequin._time(value jsonb, written_as text) RETURNS timestamptz
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'sequin_time';
+
+-- A text or number as text; NULL for everything else and for empty text.
+CREATE FUNCTION sequin._scalar(value jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN jsonb_typeof(value) IN ('string', 'number') THEN nullif(value #>> '{}', '') END;
 
 -- The upstream id: one key path gives its scalar as text; several are joined by ':', with ':' and '\'
 -- escaped by '\'. NULL where a part is missing or no string or number. The path NULL is the parent's id.
@@ -127,7 +134,7 @@ CREATE FUNCTION sequin._apply(
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET plan_cache_mode = force_generic_plan
+SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
 BEGIN
   WITH incoming AS (
@@ -209,19 +216,21 @@ CREATE FUNCTION sequin._explode(
   OUT keys text[], OUT docs jsonb[], OUT gones boolean[], OUT refused jsonb[])
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT coalesce(array_agg(key ORDER BY ord) FILTER (WHERE is_usable), '{}'),
-         coalesce(array_agg(CASE WHEN dropped = '{}' THEN doc ELSE sequin._without(doc, dropped) END ORDER BY ord)
+  -- the rows come in the order of the page, and array_agg keeps it
+  SELECT coalesce(array_agg(key) FILTER (WHERE is_usable), '{}'),
+         coalesce(array_agg(CASE WHEN dropped = '{}' THEN doc ELSE sequin._without(doc, dropped) END)
                   FILTER (WHERE is_usable), '{}'),
-         coalesce(array_agg(gone ORDER BY ord) FILTER (WHERE is_usable), '{}'),
-         coalesce(array_agg(doc ORDER BY ord) FILTER (WHERE NOT is_usable), '{}')
+         coalesce(array_agg(gone) FILTER (WHERE is_usable), '{}'),
+         coalesce(array_agg(doc) FILTER (WHERE NOT is_usable), '{}')
   FROM (
-    SELECT doc, ord, key, jsonb_typeof(doc) = 'object' AND key IS NOT NULL AND octet_length(key) <= 2000 AS is_usable,
+    SELECT doc, key, jsonb_typeof(doc) = 'object' AND key IS NOT NULL AND octet_length(key) <= 2000 AS is_usable,
            gone_when IS NOT NULL AND coalesce(jsonb_path_match(doc, gone_when, '{}', true), false) AS gone
-    FROM jsonb_path_query(page, records_path, '{}', true) WITH ORDINALITY AS p(doc, ord),
-         LATERAL (SELECT CASE
-           WHEN cardinality(key_paths) = 1 AND key_paths[1] IS NOT NULL THEN
-             (SELECT CASE WHEN jsonb_typeof(v) IN ('string', 'number') THEN nullif(v #>> '{}', '') END
-              FROM (SELECT jsonb_path_query_first(doc, key_paths[1], '{}', true) AS v) AS q)
-           ELSE sequin._key(doc, key_paths, parent) END AS key) AS k
+    FROM (
+      SELECT doc, CASE
+               WHEN cardinality(key_paths) = 1 AND key_paths[1] IS NOT NULL THEN
+                 sequin._scalar(jsonb_path_query_first(doc, key_paths[1], '{}', true))
+               ELSE sequin._key(doc, key_paths, parent) END AS key
+      FROM jsonb_path_query(page, records_path, '{}', true) AS p(doc)
+      OFFSET 0) AS k
   ) AS r
 $$;

@@ -188,11 +188,10 @@ BEGIN
                       WHEN g.trusted AND NOT g.shares_moment AND coalesce(g.stored < g.happened - margin, true) THEN 'apply'
                       ELSE 'reread' END AS use
           FROM judged AS g) AS j
-    WHERE j.use <> 'nothing'
     GROUP BY j.number, j.use
     ORDER BY j.number, j.use
   LOOP
-    -- An event may be about a child that the parent's document does not show.
+    -- An event may be about a child that the parent's document does not show, be it ever so new.
     INSERT INTO sequin._child_rereads AS w (sync, collection, parent_id)
     SELECT a_sync, (c ->> 'collection')::smallint, d.key
     FROM jsonb_array_elements(batch.children) AS c, unnest(batch.keys, batch.docs, batch.gones) AS d(key, doc, gone)
@@ -205,7 +204,7 @@ BEGIN
       FROM sequin._apply_spec(a_sync, batch.number, batch.keys,
         (SELECT array_agg(sequin._without(d, sequin._texts(batch.spec -> 'drop')) ORDER BY n) FROM unnest(batch.docs) WITH ORDINALITY AS t(d, n)),
         batch.asked, batch.gones, NULL, batch.spec, oldest, 'l', true) AS a;
-    ELSE
+    ELSIF batch.use = 'reread' THEN
       INSERT INTO sequin._rereads AS w (sync, collection, upstream_id, origin)
       SELECT a_sync, batch.number, k, 'l' FROM unnest(batch.keys) AS k
       ON CONFLICT (sync, collection, upstream_id) DO UPDATE SET wanted_at = excluded.wanted_at;
@@ -246,6 +245,7 @@ AS $$
          r.deleted OR sequin._carries_children(r.data, embedded)
   FROM sequin._records AS r
   WHERE r.sync = a_sync AND r.collection = parent_collection AND r.updated_idx > after_seq
+    AND r.updated_idx > 0
   ORDER BY r.updated_idx
   LIMIT n
 $$;
@@ -306,6 +306,9 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
   DELETE FROM sequin._child_rereads AS w
   WHERE w.sync = a_sync AND w.collection = a_collection AND w.parent_id = parent AND w.wanted_at <= asked_at;
+  SELECT sequin._heal(a_sync, a_collection, array_agg(x.upstream_id))
+  FROM sequin._sync_errors AS x
+  WHERE x.sync = a_sync AND x.collection = a_collection AND x.parent_id = parent AND x.upstream_id <> ALL (seen);
   SELECT a.changed, a.first_seq, a.last_seq
   FROM (SELECT coalesce(array_agg(r.upstream_id), '{}') AS keys
         FROM sequin._records AS r
@@ -349,11 +352,12 @@ $$;
 
 -- Sets a record aside: one row per key, or per content where there is no key.
 CREATE FUNCTION sequin._set_aside(
-  a_sync integer, a_collection smallint, a_key text, a_sqlstate text, a_reason text, an_excerpt text) RETURNS void
+  a_sync integer, a_collection smallint, a_key text, a_sqlstate text, a_reason text, an_excerpt text,
+  a_parent text DEFAULT NULL) RETURNS void
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
-  INSERT INTO sequin._sync_errors AS x (sync, collection, upstream_id, sqlstate, reason, excerpt, digest, next_attempt_at)
-  VALUES (a_sync, a_collection, a_key, a_sqlstate, a_reason, left(an_excerpt, 8192), sha256(convert_to(an_excerpt, 'UTF8')),
+  INSERT INTO sequin._sync_errors AS x (sync, collection, upstream_id, parent_id, sqlstate, reason, excerpt, digest, next_attempt_at)
+  VALUES (a_sync, a_collection, a_key, a_parent, a_sqlstate, a_reason, left(an_excerpt, 8192), sha256(convert_to(an_excerpt, 'UTF8')),
           CASE WHEN a_key IS NOT NULL THEN clock_timestamp() + interval '1 minute' END)
   ON CONFLICT (sync, collection, coalesce(upstream_id, ''), (CASE WHEN upstream_id IS NULL THEN digest END)) DO UPDATE SET
     sqlstate = excluded.sqlstate, reason = excluded.reason, excerpt = excluded.excerpt, digest = excluded.digest,

@@ -31,6 +31,7 @@ AS $$
     'frequency_us', CASE WHEN s.sync_frequency <> 'continuous' THEN (extract(epoch FROM s.sync_frequency::interval) * 1000000)::bigint END,
     'exclude_fields', to_jsonb(s.exclude_fields), 'settings', s.settings,
     'base_url', coalesce(s.base_url, c.base_url),
+    'created_us', (extract(epoch FROM s.created_at) * 1000000)::bigint,
     'refresh_requests', s.refresh_requests, 'refreshed', coalesce(f.refreshed, 0),
     'is_backfilled', f.initial_backfill_completed_at IS NOT NULL,
     'feeds', coalesce(f.feeds, '{}'),
@@ -200,10 +201,14 @@ BEGIN
   WITH due AS (
     UPDATE sequin._sync_errors SET next_attempt_at = next_attempt_at + interval '1 day'
     WHERE id IN (SELECT id FROM sequin._sync_errors WHERE next_attempt_at <= clock_timestamp() LIMIT 500)
-    RETURNING sync, collection, upstream_id
+    RETURNING sync, collection, upstream_id, parent_id
+  ), children AS (
+    INSERT INTO sequin._child_rereads AS w (sync, collection, parent_id)
+    SELECT DISTINCT sync, collection, parent_id FROM due WHERE parent_id IS NOT NULL
+    ON CONFLICT (sync, collection, parent_id) DO UPDATE SET wanted_at = excluded.wanted_at
   )
   INSERT INTO sequin._rereads (sync, collection, upstream_id, origin)
-  SELECT sync, collection, upstream_id, 'r' FROM due WHERE upstream_id IS NOT NULL
+  SELECT sync, collection, upstream_id, 'r' FROM due WHERE upstream_id IS NOT NULL AND parent_id IS NULL
   ON CONFLICT DO NOTHING;
   GET DIAGNOSTICS taken = ROW_COUNT;
   RETURN taken;
@@ -291,18 +296,24 @@ BEGIN
 END
 $$;
 
--- Partitions ahead of need: about a day at last week's rate, 1,000 to 5 million numbers each.
+-- Partitions ahead of need: about a day at last week's rate, 100,000 to 5 million numbers each, and always
+-- a million numbers, since a backfill may begin at any moment. Not one statement: a partition cannot be
+-- attached while a query reads the parent.
 CREATE FUNCTION sequin._ensure_event_partitions() RETURNS integer
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT sequin._ensure_event_partitions(greatest(1000000, 2 * z.size), z.size)
-  FROM (
-    SELECT greatest(1000, least(5000000, coalesce(
-      (SELECT ceil((n.seq - o.seq) / greatest(extract(epoch FROM n.event_inserted_at - o.event_inserted_at) / 86400, 0.01))
-       FROM (SELECT seq, event_inserted_at FROM sequin._events ORDER BY seq DESC LIMIT 1) AS n,
-            LATERAL (SELECT seq, event_inserted_at FROM sequin._events
-                     WHERE seq >= n.seq - 1000000 ORDER BY seq LIMIT 1) AS o
-       WHERE n.seq > o.seq), 1000000)))::bigint AS size) AS z
+DECLARE
+  size bigint;
+BEGIN
+  SELECT greatest(100000, least(5000000, ceil((n.seq - o.seq)
+           / greatest(extract(epoch FROM n.event_inserted_at - o.event_inserted_at) / 86400, 0.01))))
+  INTO size
+  FROM (SELECT seq, event_inserted_at FROM sequin._events ORDER BY seq DESC LIMIT 1) AS n,
+       LATERAL (SELECT seq, event_inserted_at FROM sequin._events WHERE seq >= n.seq - 1000000 ORDER BY seq LIMIT 1) AS o
+  WHERE n.seq > o.seq;
+  size := coalesce(size, 1000000);
+  RETURN sequin._ensure_event_partitions(greatest(1000000, 2 * size), size);
+END
 $$;
 
 -- Tells the planner of a sync that was just filled. Autovacuum would, but up to a minute later, and a
@@ -320,9 +331,9 @@ BEGIN
 END
 $$;
 
--- The instance goes on under a new timeline: what was lost with the old one's tail may have been seen,
--- so its numbers are left out.
-CREATE FUNCTION sequin._adopt_timeline(reason text) RETURNS void
+-- The instance goes on as another one: what was lost with the old one's tail may have been seen, so its
+-- numbers are left out.
+CREATE FUNCTION sequin._leave_gap(reason text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -330,8 +341,14 @@ DECLARE
 BEGIN
   LOCK TABLE ONLY sequin._stream IN EXCLUSIVE MODE;
   last := sequin._last_seq();
-  INSERT INTO sequin._gaps (first_seq, last_seq, reason) VALUES (last + 1, last + 1048576, reason);
+  INSERT INTO sequin._gaps (first_seq, last_seq, reason) SELECT last + 1, last + 1048576, reason WHERE last > 0;
+END
+$$;
+
+CREATE FUNCTION sequin._adopt_timeline(reason text) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT sequin._leave_gap(reason);
   UPDATE sequin._instance AS i SET system_identifier = s.system_identifier, database = s.database, timeline = s.timeline
   FROM sequin._system() AS s;
-END
 $$;

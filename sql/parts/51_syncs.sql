@@ -5,7 +5,11 @@ CREATE FUNCTION sequin._sync_problems(a_sync integer)
 RETURNS TABLE (part text, status text, code text, note text, hint text, since timestamptz)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-  SELECT h.part, h.status, h.code, h.note, h.hint, h.since FROM sequin._health AS h WHERE h.sync = a_sync
+  SELECT h.part, h.status, h.code, h.note, h.hint, h.since FROM sequin._health AS h
+  -- a note of a secret that was replaced since is void
+  WHERE h.sync = a_sync AND (h.part <> 'credential' OR NOT EXISTS (
+    SELECT FROM sequin._syncs AS s JOIN sequin._credentials AS c ON c.key = s.credential
+    JOIN sequin._credential_facts AS f ON f.credential = c.key WHERE s.key = a_sync AND f.revision < c.revision))
   UNION ALL
   SELECT 'credential', p.status, p.code, p.note, NULL, p.since
   FROM sequin._syncs AS s

@@ -14,6 +14,10 @@ BEGIN
     RETURN QUERY SELECT 'error', 'not_preloaded', 'The library was not loaded at server start, so there are no workers.',
                         'Add "sequin" to "shared_preload_libraries" and restart the server.';
   END;
+  IF sequin._lacks_worker_slot() THEN
+    RETURN QUERY SELECT 'error', 'no_worker_slot', 'There is no free worker slot for the engine of this database.',
+                        'Raise "max_worker_processes": sequin needs two per database and one.';
+  END IF;
   IF current_setting('sequin.enabled', true) = 'off' THEN
     RETURN QUERY SELECT 'warn', 'disabled', 'The setting "sequin.enabled" is off: nothing goes out.',
                         'Set it to on and reload the configuration.';
@@ -91,6 +95,9 @@ DECLARE
 BEGIN
   PERFORM sequin._require_admin(actor, 'confirm the instance');
   PERFORM sequin._only(params, '{}');
+  IF sequin._instance_state() IN ('copy', 'timeline') THEN
+    PERFORM sequin._leave_gap('confirmed as another instance');
+  END IF;
   INSERT INTO sequin._instance AS x (system_identifier, database, timeline, random_bits, confirmed_at, confirmed_by)
   SELECT s.system_identifier, s.database, s.timeline, sequin._random_bits(), now(), actor FROM sequin._system() AS s
   ON CONFLICT (only_row) DO UPDATE SET

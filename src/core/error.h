@@ -18,7 +18,7 @@ namespace sequin {
 class Error : public std::runtime_error {
 public:
 	Error(const char *sqlstate, const std::string &message, std::string detail = {},
-		  std::string hint = {})
+	      std::string hint = {})
 		: std::runtime_error(message), sqlstate_(sqlstate), detail_(std::move(detail)),
 		  hint_(std::move(hint)) {}
 

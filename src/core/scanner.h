@@ -34,22 +34,22 @@ private:
 	int64_t bytes_ = 0, values_ = 0;
 	int depth_ = 0;
 	bool in_string_ = false, escaped_ = false, in_scalar_ = false;
-	bool string_ended_ = false;              // a value, unless a colon follows
+	bool string_ended_ = false;  // a value, unless a colon follows
 	const char *reason_ = nullptr;
 };
 
 struct CutPage {
-	std::vector<std::string_view> records;   // views into the text
-	std::string envelope;                    // the text with the records' array emptied
-	bool is_complete = false;                // the array was found; it and all around it is closed
+	std::vector<std::string_view> records;  // views into the text
+	std::string envelope;                   // the text with the records' array emptied
+	bool is_complete = false;               // the array was found; it and all around it is closed
 };
 
 // Cuts the array at a plain member path such as "$.data[*]", "$[*]" or "$.data.orders.nodes[*]" out
 // of the text. Only strings and brackets must balance; what is inside an element may be anything
 // that jsonb refuses. Never throws on bad bytes: what cannot be cut is left out and is_complete is
-// false. Of members with one name the last counts, as in jsonb. Without the array, `envelope` is the
-// text as it came; with an array that is cut off, it ends after the emptied array.
-// Throws Error 22023 if the path is not a plain member path.
+// false. Of members with one name the last counts, as in jsonb. Without the array, `envelope` is
+// the text as it came; with an array that is cut off, it ends after the emptied array. Throws Error
+// 22023 if the path is not a plain member path.
 CutPage cut_page(std::string_view text, std::string_view records_path);
 
 // Whether a jsonpath is a plain member path ending in [*] (the only form `records` may have).

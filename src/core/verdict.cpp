@@ -253,7 +253,8 @@ ErrorClass default_class(CallKind kind, int status) noexcept {
 		return ErrorClass::kMissingScope;
 	case 404:
 	case 410:
-		return kind == CallKind::kGet || kind == CallKind::kChildren ? ErrorClass::kRecordGone : ErrorClass::kFatal;
+		return kind == CallKind::kGet || kind == CallKind::kChildren ? ErrorClass::kRecordGone
+		                                                             : ErrorClass::kFatal;
 	case 408:
 	case 409:
 	case 425:

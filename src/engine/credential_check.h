@@ -10,8 +10,9 @@
 
 namespace sequin::engine {
 
-// Sends the check through the account of `row` and answers {"result": {status, account, ..}}. What was
-// learned is saved. Call outside a transaction. Throws Error if the manifest has no check.
-void check_credential(House &house, const Manifest &manifest, store::SyncRow row, Requests::Answer answer);
+// Sends the check through the account of `row` and answers {"result": {status, account, ..}}. What
+// was learned is saved. Call outside a transaction. Throws Error if the manifest has no check.
+void check_credential(House &house, const Manifest &manifest, store::SyncRow row,
+                      Requests::Answer answer);
 
 }  // namespace sequin::engine

@@ -24,11 +24,13 @@ constexpr int kBatch = 2000;
 void duty(const char *name, const char *lock_timeout, const std::function<void()> &work) {
 	try {
 		pg::Transaction transaction;
-		if (lock_timeout) pg::set_local_lock_timeout(lock_timeout);
+		if (lock_timeout)
+			pg::set_local_lock_timeout(lock_timeout);
 		work();
 		transaction.commit();
 	} catch (const Error &error) {
-		if (error.sqlstate() != "55P03") pg::log_error(name, error);
+		if (error.sqlstate() != "55P03")
+			pg::log_error(name, error);
 	}
 }
 
@@ -41,17 +43,20 @@ bool Housekeeping::may_run_here() {
 		store::adopt_timeline("timeline changed");
 		state = "confirmed";
 	}
-	if (state == "confirmed") store::ensure_event_partitions();
+	if (state == "confirmed")
+		store::ensure_event_partitions();
 	transaction.commit();
 	partitions_at_us_ = pg::now_us() + 60 * kSecondUs;
-	return state == "confirmed";
+	is_confirmed_ = state == "confirmed";
+	due_us_ = 0;
+	return is_confirmed_;
 }
 
 void Housekeeping::announce(const store::Applied &applied) {
 	duty("sequin could not announce events", nullptr, [&] {
 		store::notify("sequin_events", "{\"first_seq\":" + std::to_string(applied.first_seq) +
-										   ",\"last_seq\":" + std::to_string(applied.last_seq) +
-										   ",\"count\":" + std::to_string(applied.changed) + "}");
+		                                   ",\"last_seq\":" + std::to_string(applied.last_seq) +
+		                                   ",\"count\":" + std::to_string(applied.changed) + "}");
 	});
 }
 
@@ -60,33 +65,40 @@ void Housekeeping::analyze_records(int32_t sync) {
 }
 
 void Housekeeping::log_call(const Call &call, const std::string &method, const std::string &url,
-							const http::Response &response) {
-	if (calls_.size() >= kMostBuffered) return;
+                            const std::string &request_id, const http::Response &response) {
+	if (calls_.size() >= kMostBuffered)
+		return;
 	Json entry = Json::object();
 	entry.set("s", Json::integer(call.sync));
-	if (call.collection > 0) entry.set("c", Json::integer(call.collection));
+	if (call.collection > 0)
+		entry.set("c", Json::integer(call.collection));
 	entry.set("t", Json::integer(response.sent_at_us / 1000));
 	entry.set("m", Json::string(method));
 	const size_t scheme = url.find("://");
 	const size_t path = url.find('/', scheme == std::string::npos ? 0 : scheme + 3);
 	entry.set("p", Json::string(path == std::string::npos ? url : url.substr(path)));
-	if (response.status > 0) entry.set("r", Json::integer(response.status));
+	if (response.status > 0)
+		entry.set("r", Json::integer(response.status));
 	entry.set("d", Json::integer(response.total_ms));
-	if (const std::string *id = response.header("request-id")) entry.set("i", Json::string(*id));
-	if (response.failure != http::Failure::kNone) entry.set("e", Json::string(response.failure_text));
+	if (!request_id.empty())
+		entry.set("i", Json::string(request_id));
+	if (response.failure != http::Failure::kNone)
+		entry.set("e", Json::string(response.failure_text));
 	calls_.append(entry);
 	calls_since_trim_[call.sync]++;
 	due_us_ = std::min(due_us_, log_at_us_);
 }
 
 void Housekeeping::flush_log() {
-	if (calls_.size() == 0) return;
+	if (calls_.size() == 0)
+		return;
 	const std::string calls = calls_.dump();
 	calls_ = Json::array();
 	duty("sequin could not log calls", nullptr, [&] {
 		store::log_requests(calls);
 		for (auto &[sync, count] : calls_since_trim_) {
-			if (count < kTrimEvery) continue;
+			if (count < kTrimEvery)
+				continue;
 			store::trim_requests(sync);
 			count = 0;
 		}
@@ -109,13 +121,19 @@ void Housekeeping::maintain(int64_t now_us) {
 	bool more = false;
 	duty("sequin could not remove old rows", nullptr, [&] { more = store::clean(kBatch) || more; });
 	duty("sequin could not retain events", "50ms",
-		 [&] { more = store::retain_events(pg::settings.event_retention_days, kBatch) || more; });
-	duty("sequin could not index events", "50ms", [&] { more = store::index_closed_partitions() || more; });
+	     [&] { more = store::retain_events(pg::settings.event_retention_days, kBatch) || more; });
+	duty("sequin could not index events", "50ms",
+	     [&] { more = store::index_closed_partitions() || more; });
 	clean_at_us_ = now_us + (more ? kSecondUs : 600 * kSecondUs);
 }
 
 void Housekeeping::run(int64_t now_us) {
-	if (now_us < due_us_) return;
+	if (now_us < due_us_)
+		return;
+	if (!is_confirmed_) {  // a copy, or one that is being restored: nothing here is ours to touch
+		due_us_ = INT64_MAX;
+		return;
+	}
 	if (now_us >= log_at_us_) {
 		flush_log();
 		log_at_us_ = now_us + kSecondUs;
@@ -132,14 +150,19 @@ void Housekeeping::run(int64_t now_us) {
 		duty("sequin could not make partitions", "50ms", [] { store::ensure_event_partitions(); });
 		partitions_at_us_ = now_us + 60 * kSecondUs;
 	}
-	if (now_us >= clean_at_us_) maintain(now_us);
-	if (analyze_at_us_ == 0) analyze_at_us_ = now_us + kDayUs / 24;
+	if (now_us >= clean_at_us_)
+		maintain(now_us);
+	if (analyze_at_us_ == 0)
+		analyze_at_us_ = now_us + kDayUs / 24;
 	if (now_us >= analyze_at_us_) {
-		duty("sequin could not analyze events", "50ms", [] { pg::execute("ANALYZE sequin._events"); });
+		duty("sequin could not analyze events", "50ms",
+		     [] { pg::execute("ANALYZE sequin._events"); });
 		analyze_at_us_ = now_us + kDayUs;
 	}
-	due_us_ = std::min({wishes_at_us_, disk_at_us_, partitions_at_us_, clean_at_us_, analyze_at_us_});
-	if (calls_.size() > 0) due_us_ = std::min(due_us_, log_at_us_);
+	due_us_ =
+		std::min({wishes_at_us_, disk_at_us_, partitions_at_us_, clean_at_us_, analyze_at_us_});
+	if (calls_.size() > 0)
+		due_us_ = std::min(due_us_, log_at_us_);
 }
 
 }  // namespace sequin::engine

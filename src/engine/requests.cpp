@@ -24,7 +24,8 @@ Json error_answer(const Error &error) {
 }  // namespace
 
 Requests::~Requests() {
-	for (Open &open : open_) pg::drop_quietly(open.taken);
+	for (Open &open : open_)
+		pg::drop_quietly(open.taken);
 }
 
 void Requests::advance() {
@@ -34,14 +35,16 @@ void Requests::advance() {
 		open.taken = taken;
 		open_.push_back(std::move(open));
 	}
-	for (auto it = open_.begin(); it != open_.end();) it = step(&*it) ? std::next(it) : open_.erase(it);
+	for (auto it = open_.begin(); it != open_.end();)
+		it = step(&*it) ? std::next(it) : open_.erase(it);
 }
 
 bool Requests::step(Open *open) {
 	if (!open->is_read) {
 		std::string text;
 		const pg::QueueState state = pg::receive(open->taken, &text);
-		if (state == pg::QueueState::kWaiting) return true;
+		if (state == pg::QueueState::kWaiting)
+			return true;
 		if (state == pg::QueueState::kGone) {
 			pg::drop_quietly(open->taken);
 			return false;
@@ -50,7 +53,8 @@ bool Requests::step(Open *open) {
 		const uint64_t id = open->id;
 		const auto answer = [this, id](const Json &body) {
 			for (Open &one : open_)
-				if (one.id == id) one.answer = body.dump();
+				if (one.id == id)
+					one.answer = body.dump();
 		};
 		try {
 			run_(Json::parse(text), answer);
@@ -58,11 +62,14 @@ bool Requests::step(Open *open) {
 			open->answer = error_answer(error).dump();
 		}
 	}
-	if (open->answer.empty()) return true;
+	if (open->answer.empty())
+		return true;
 	if (open->answer.size() > kMostAnswerBytes)
 		open->answer = error_answer(Error("54000", "the answer is too large to hand over", {},
-										  "Read the result from its table.")).dump();
-	if (pg::send(open->taken, open->answer) == pg::QueueState::kWaiting) return true;
+		                                  "Read the result from its table."))
+		                   .dump();
+	if (pg::send(open->taken, open->answer) == pg::QueueState::kWaiting)
+		return true;
 	pg::drop_quietly(open->taken);
 	return false;
 }

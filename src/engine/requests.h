@@ -1,6 +1,5 @@
-// Requests of backends: taken from the slots, run, answered. A request is JSON {"kind": ..}; so is the
-// answer: {"result": ..} or {"error": {sqlstate, message, detail, hint}}.
-// Scope: engine.
+// Requests of backends: taken from the slots, run, answered. A request is JSON {"kind": ..}; so is
+// the answer: {"result": ..} or {"error": {sqlstate, message, detail, hint}}. Scope: engine.
 #pragma once
 
 #include <cstdint>
@@ -20,16 +19,16 @@ public:
 
 	Requests(uint32_t generation, Run run) : generation_(generation), run_(std::move(run)) {}
 	~Requests();
-	void advance();                   // once a turn, outside a transaction
+	void advance();  // once a turn, outside a transaction
 
 private:
 	struct Open {
 		uint64_t id = 0;
 		void *taken = nullptr;
 		bool is_read = false;
-		std::string answer;           // empty: not there yet
+		std::string answer;  // empty: not there yet
 	};
-	bool step(Open *open);            // false: it has ended
+	bool step(Open *open);  // false: it has ended
 
 	uint32_t generation_;
 	Run run_;

@@ -28,7 +28,7 @@ private:
 	std::map<Key, int> in_flight_;
 	std::map<Key, int> attempts_;
 	TimerId timer_ = 0;
-	bool is_idle_ = false;            // nothing was left at the last look
+	bool is_idle_ = false;  // nothing was left at the last look
 };
 
 }  // namespace sequin::engine

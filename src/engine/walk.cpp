@@ -14,9 +14,11 @@ namespace {
 
 // A walk that is not sliced is a plan of one range that is never cut.
 SlicePlan fresh_plan(const WalkPlan &plan, int64_t now_us) {
-	if (!plan.is_sliced) return SlicePlan::whole(0, 1, 1);
+	if (!plan.is_sliced)
+		return SlicePlan::whole(0, 1, 1);
 	const SliceSpec &slice = *plan.spec->slice;
-	return SlicePlan::whole(plan.from_us.value_or(slice.start_us), plan.to_us.value_or(now_us + 1000000), slice.min_span_us);
+	return SlicePlan::whole(plan.from_us.value_or(slice.start_us),
+	                        plan.to_us.value_or(now_us + 1000000), slice.min_span_us);
 }
 
 }  // namespace
@@ -31,8 +33,10 @@ Walk::Walk(Sync &sync, WalkPlan plan, const std::string &saved, Hooks hooks)
 	const Json state = Json::parse(saved);
 	slices_ = SlicePlan::decode(state.get("slices").dump());
 	started_us_ = state.get("started").as_integer();
-	if (state.get("from").is_integer()) plan_.from_us = state.get("from").as_integer();
-	if (state.get("to").is_integer()) plan_.to_us = state.get("to").as_integer();
+	if (state.get("from").is_integer())
+		plan_.from_us = state.get("from").as_integer();
+	if (state.get("to").is_integer())
+		plan_.to_us = state.get("to").as_integer();
 }
 
 Walk::~Walk() {
@@ -43,20 +47,24 @@ std::string Walk::encode() const {
 	Json state = Json::object();
 	state.set("slices", Json::parse(slices_.encode()));
 	state.set("started", Json::integer(started_us_));
-	if (plan_.from_us) state.set("from", Json::integer(*plan_.from_us));
-	if (plan_.to_us) state.set("to", Json::integer(*plan_.to_us));
+	if (plan_.from_us)
+		state.set("from", Json::integer(*plan_.from_us));
+	if (plan_.to_us)
+		state.set("to", Json::integer(*plan_.to_us));
 	return state.dump();
 }
 
 void Walk::pump() {
-	if (timer_ != 0 || sync_.is_stopped()) return;
+	if (timer_ != 0 || is_void_ || sync_.is_stopped())
+		return;
 	if (plan_.priority == http::Priority::kBackfill && !sync_.house().may_backfill()) {
 		wait_and_pump(30 * 1000000LL);
 		return;
 	}
 	while (static_cast<int>(slices_.in_flight()) < plan_.concurrency) {
 		const std::optional<Slice> slice = slices_.take();
-		if (!slice) return;
+		if (!slice)
+			return;
 		send(*slice);
 	}
 }
@@ -70,7 +78,8 @@ void Walk::send(const Slice &slice) {
 	call.query = &spec.query;
 	call.more_query = plan_.query;
 	call.body = spec.body;
-	if (!plan_.parent.empty()) call.names["parent.key"] = plan_.parent;
+	if (!plan_.parent.empty())
+		call.names["parent.key"] = plan_.parent;
 	const bool follows_url = paging.kind == PagingKind::kNextUrl && !slice.position.after.empty();
 	if (follows_url) {
 		call.path = slice.position.after;
@@ -95,13 +104,17 @@ void Walk::send(const Slice &slice) {
 		}
 	}
 	const int asked_size = size_;
-	sync_.call(call_kind(), plan_.collection, plan_.priority, std::move(call),
-			   [this, slice, asked_size](http::Response &&response) { on_answer(slice, asked_size, std::move(response)); });
+	sync_.call(
+		call_kind(), plan_.collection, plan_.priority, std::move(call),
+		[this, life = std::weak_ptr<char>(life_), slice, asked_size](http::Response &&response) {
+			if (!life.expired() && !is_void_)
+				on_answer(slice, asked_size, std::move(response));
+		});
 }
 
 void Walk::on_answer(const Slice &slice, int asked_size, http::Response &&response) {
-	store::OpenPage page(sync_.manifest(), call_kind(), response, plan_.spec_json, plan_.spec->records, plan_.parent,
-						 sync_.house().now_us());
+	store::OpenPage page(sync_.manifest(), call_kind(), response, plan_.spec_json,
+	                     plan_.spec->records, plan_.parent, sync_.house().now_us());
 	if (page.verdict().error_class == ErrorClass::kNone)
 		on_page(slice, asked_size, response, page);
 	else
@@ -116,17 +129,37 @@ bool Walk::needs_touch() const {
 	return sync_.rereads_under_way(plan_.collection);
 }
 
-// The next call goes out before this page is applied, so that the API works meanwhile; what it brings
-// cannot be read before this page is committed.
-void Walk::on_page(const Slice &slice, int asked_size, const http::Response &response, store::OpenPage &page) {
+// Records that a range was not asked for: the answer is another question's, and proves nothing
+// about this one.
+bool Walk::is_outside(const Slice &slice, const PageFacts &facts) const noexcept {
+	if (!plan_.is_sliced || !facts.min_time_us || !facts.max_time_us)
+		return false;
+	const int64_t grain = plan_.spec->slice->min_span_us;
+	return *facts.min_time_us < slice.from_us - slice.from_us % grain ||
+	       *facts.max_time_us >= slice.to_us;
+}
+
+// The next call goes out before this page is applied, so that the API works meanwhile; what it
+// brings cannot be read before this page is committed.
+void Walk::on_page(const Slice &slice, int asked_size, const http::Response &response,
+                   store::OpenPage &page) {
 	const PageFacts &facts = page.facts();
 	const std::string *link = response.header("link");
-	const PageDecision decision =
-		next_page(plan_.spec->paging, slice.position, facts, link ? link_next(*link) : std::string(), asked_size);
+	const PageDecision decision = next_page(plan_.spec->paging, slice.position, facts,
+	                                        link ? link_next(*link) : std::string(), asked_size);
 	if (decision.verdict == PageVerdict::kLoop) {
 		page.give_up();
-		slices_.put_back(slice.id);
+		is_void_ = true;
 		hooks_.is_void(decision.reason);
+		return;
+	}
+	if (is_outside(slice, facts)) {
+		page.give_up();
+		Verdict verdict;
+		verdict.error_class = ErrorClass::kRetry;
+		verdict.code = "outside_range";
+		verdict.message = "The API's answer has records of a time that was not asked for.";
+		on_trouble(slice, verdict);
 		return;
 	}
 	attempts_ = 0;
@@ -134,21 +167,27 @@ void Walk::on_page(const Slice &slice, int asked_size, const http::Response &res
 	const PagingKind kind = plan_.spec->paging.kind;
 	// Where the position belongs to the query it was asked with, a range cannot be cut.
 	const bool is_free = kind == PagingKind::kAfterLastRecord || kind == PagingKind::kKeyset;
-	const bool may_split = plan_.is_sliced && is_free && static_cast<int>(slices_.in_flight() + slices_.waiting()) <= plan_.concurrency;
+	const bool may_split =
+		plan_.is_sliced && is_free &&
+		static_cast<int>(slices_.in_flight() + slices_.waiting()) <= plan_.concurrency;
 	slices_.finish(slice.id, more, decision.next, facts.last_time_us, may_split);
 	const bool counts_pages = kind == PagingKind::kPage || kind == PagingKind::kOffset;
-	if (size_ < plan_.spec->paging.size && !counts_pages) size_ = std::min(plan_.spec->paging.size, size_ * 2);
+	if (size_ < plan_.spec->paging.size && !counts_pages)
+		size_ = std::min(plan_.spec->paging.size, size_ * 2);
 	pump();
 	sync_.house().send_now();
-	store::Applied applied = page.apply_list(sync_.target(plan_.collection, plan_.origin), plan_.parent, needs_touch(),
-											 plan_.is_sweep);
+	store::Applied applied = page.apply_list(sync_.target(plan_.collection, plan_.origin),
+	                                         plan_.parent, needs_touch(), plan_.is_sweep);
 	if (!plan_.parent.empty())
-		for (const std::string &key : page.keys(plan_.parent)) seen_keys_.push_back(key);
+		for (const std::string &key : page.keys(plan_.parent))
+			seen_keys_.push_back(key);
 	hooks_.save(applied, facts);
 	page.commit();
-	if (applied.changed > 0) sync_.house().appended(applied);
+	if (applied.changed > 0)
+		sync_.house().appended(applied);
 	hooks_.committed(applied);
-	if (slices_.is_done()) hooks_.done();
+	if (slices_.is_done())
+		hooks_.done();
 }
 
 void Walk::on_trouble(const Slice &slice, const Verdict &verdict) {
@@ -178,11 +217,13 @@ void Walk::on_trouble(const Slice &slice, const Verdict &verdict) {
 	}
 	slices_.put_back(slice.id);
 	const int64_t delay = sync_.trouble(part, plan_.spec->path, verdict, ++attempts_);
-	if (delay >= 0) wait_and_pump(delay);
+	if (delay >= 0)
+		wait_and_pump(delay);
 }
 
 void Walk::wait_and_pump(int64_t delay_us) {
-	if (timer_ != 0) return;
+	if (timer_ != 0)
+		return;
 	timer_ = sync_.at(sync_.house().now_us() + delay_us, [this] {
 		timer_ = 0;
 		pump();

@@ -25,7 +25,6 @@ namespace sequin::http {
 namespace {
 
 constexpr int kEventsPerTurn = 256;
-constexpr long kKeptConnections = 1000;
 
 // libcurl's resolver threads inherit the mask: no signal of the server's may reach them.
 class SignalsBlocked {
@@ -50,18 +49,20 @@ public:
 
 	RequestId send(Request request, Done done) override;
 	void cancel(RequestId id) noexcept override;
+	void end_all() override;
 	int poll_fd() const noexcept override { return epoll_; }
 	int timeout_ms() const noexcept override;
 	void advance() override;
 	int in_flight() const noexcept override;
 
 private:
-	static int on_socket(CURL *easy, curl_socket_t socket, int what, void *self, void *known) noexcept;
+	static int on_socket(CURL *easy, curl_socket_t socket, int what, void *self,
+	                     void *known) noexcept;
 	static int on_timer(CURLM *multi, long timeout_ms, void *self) noexcept;
 
 	void watch(curl_socket_t socket, int what, bool is_known) noexcept;
 	void start_waiting();
-	bool has_room(Priority priority) const noexcept;
+	bool has_room(Priority priority, int used, int places) const noexcept;
 	void start(std::unique_ptr<Transfer> transfer);
 	void collect_finished();
 	void end_silent();
@@ -73,46 +74,56 @@ private:
 	CurlOptions options_;
 	CURLM *multi_ = nullptr;
 	int epoll_ = -1;
-	int64_t timer_due_us_ = -1;       // steady clock; -1: none
+	int64_t timer_due_us_ = -1;  // steady clock; -1: none
 	RequestId next_id_ = 1;
 	std::array<std::deque<std::unique_ptr<Transfer>>, 4> waiting_;
 	std::unordered_map<RequestId, std::unique_ptr<Transfer>> running_;
 	std::vector<CURL *> idle_;
-	std::unordered_set<std::string> known_hosts_;    // reached before: no slow lookup is to be feared
+	std::unordered_set<std::string> known_hosts_;  // reached before: no slow lookup is to be feared
 };
 
 CurlTransport::CurlTransport(const CurlOptions &options) : options_(options) {
 	static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
-	if (global != CURLE_OK) throw Error("58000", "could not initialise libcurl", curl_easy_strerror(global));
+	if (global != CURLE_OK)
+		throw Error("58000", "could not initialise libcurl", curl_easy_strerror(global));
 	epoll_ = epoll_create1(EPOLL_CLOEXEC);
 	multi_ = curl_multi_init();
 	if (epoll_ < 0 || multi_ == nullptr) {
-		if (multi_) curl_multi_cleanup(multi_);
-		if (epoll_ >= 0) ::close(epoll_);
+		if (multi_)
+			curl_multi_cleanup(multi_);
+		if (epoll_ >= 0)
+			::close(epoll_);
 		throw Error("58000", "could not open the network");
 	}
 	curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &CurlTransport::on_socket);
 	curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
 	curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &CurlTransport::on_timer);
 	curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
-	curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kKeptConnections);
+	// Kept connections are sockets too: the oldest gives way to a new one.
+	const long sockets = options_.max_connections;
+	curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, sockets);
+	curl_multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS, sockets);
 }
 
 CurlTransport::~CurlTransport() {
-	for (auto &[id, transfer] : running_) detach(transfer.get());
+	for (auto &[id, transfer] : running_)
+		detach(transfer.get());
 	running_.clear();
-	for (CURL *easy : idle_) curl_easy_cleanup(easy);
+	for (CURL *easy : idle_)
+		curl_easy_cleanup(easy);
 	curl_multi_cleanup(multi_);
 	::close(epoll_);
 }
 
-int CurlTransport::on_socket(CURL *, curl_socket_t socket, int what, void *self, void *known) noexcept {
+int CurlTransport::on_socket(CURL *, curl_socket_t socket, int what, void *self,
+                             void *known) noexcept {
 	static_cast<CurlTransport *>(self)->watch(socket, what, known != nullptr);
 	return 0;
 }
 
 int CurlTransport::on_timer(CURLM *, long timeout_ms, void *self) noexcept {
-	static_cast<CurlTransport *>(self)->timer_due_us_ = timeout_ms < 0 ? -1 : steady_us() + timeout_ms * 1000;
+	static_cast<CurlTransport *>(self)->timer_due_us_ =
+		timeout_ms < 0 ? -1 : steady_us() + timeout_ms * 1000;
 	return 0;
 }
 
@@ -123,17 +134,20 @@ void CurlTransport::watch(curl_socket_t socket, int what, bool is_known) noexcep
 	}
 	epoll_event event{};
 	event.data.fd = socket;
-	if (what & CURL_POLL_IN) event.events |= EPOLLIN;
-	if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
+	if (what & CURL_POLL_IN)
+		event.events |= EPOLLIN;
+	if (what & CURL_POLL_OUT)
+		event.events |= EPOLLOUT;
 	epoll_ctl(epoll_, is_known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event);
-	if (!is_known) curl_multi_assign(multi_, socket, this);
+	if (!is_known)
+		curl_multi_assign(multi_, socket, this);
 }
 
 RequestId CurlTransport::send(Request request, Done done) {
 	auto transfer = std::make_unique<Transfer>(next_id_++, std::move(request), std::move(done));
 	const RequestId id = transfer->id;
 	waiting_[static_cast<size_t>(transfer->request.priority)].push_back(std::move(transfer));
-	timer_due_us_ = 0;                // the next advance() starts it
+	timer_due_us_ = 0;  // the next advance() starts it
 	return id;
 }
 
@@ -144,20 +158,48 @@ void CurlTransport::cancel(RequestId id) noexcept {
 		return;
 	}
 	for (auto &queue : waiting_)
-		queue.erase(std::remove_if(queue.begin(), queue.end(), [id](const auto &t) { return t->id == id; }), queue.end());
+		queue.erase(
+			std::remove_if(queue.begin(), queue.end(), [id](const auto &t) { return t->id == id; }),
+			queue.end());
+}
+
+// One after the other out of their place, so that a callback may cancel the rest; what callbacks
+// send is not ended.
+void CurlTransport::end_all() {
+	const RequestId next = next_id_;
+	const auto end = [this](std::unique_ptr<Transfer> &place) {
+		std::unique_ptr<Transfer> transfer = std::move(place);
+		detach(transfer.get());
+		transfer->fail(Failure::kOther, "given up because the settings changed");
+		return transfer;
+	};
+	while (!running_.empty()) {
+		std::unique_ptr<Transfer> transfer = end(running_.begin()->second);
+		running_.erase(running_.begin());
+		complete(std::move(transfer));
+	}
+	for (auto &queue : waiting_)
+		while (!queue.empty() && queue.front()->id < next) {
+			std::unique_ptr<Transfer> transfer = end(queue.front());
+			queue.pop_front();
+			complete(std::move(transfer));
+		}
 }
 
 int CurlTransport::in_flight() const noexcept {
 	size_t count = running_.size();
-	for (const auto &queue : waiting_) count += queue.size();
+	for (const auto &queue : waiting_)
+		count += queue.size();
 	return static_cast<int>(count);
 }
 
 int CurlTransport::timeout_ms() const noexcept {
 	const int64_t now = steady_us();
 	int64_t due = timer_due_us_ < 0 ? INT64_MAX : timer_due_us_;
-	for (const auto &[id, transfer] : running_) due = std::min(due, transfer->silent_at_us());
-	if (due == INT64_MAX) return -1;
+	for (const auto &[id, transfer] : running_)
+		due = std::min(due, transfer->silent_at_us());
+	if (due == INT64_MAX)
+		return -1;
 	return static_cast<int>(std::clamp<int64_t>((due - now + 999) / 1000, 0, 60000));
 }
 
@@ -170,8 +212,9 @@ void CurlTransport::advance() {
 		int still_running = 0;
 		for (int i = 0; i < count; i++) {
 			const uint32_t what = events[i].events;
-			const int mask = (what & EPOLLIN ? CURL_CSELECT_IN : 0) | (what & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-							 (what & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+			const int mask = (what & EPOLLIN ? CURL_CSELECT_IN : 0) |
+			                 (what & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+			                 (what & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
 			curl_multi_socket_action(multi_, events[i].data.fd, mask, &still_running);
 		}
 		if (timer_due_us_ >= 0 && timer_due_us_ <= steady_us()) {
@@ -184,22 +227,28 @@ void CurlTransport::advance() {
 	start_waiting();
 }
 
-bool CurlTransport::has_room(Priority priority) const noexcept {
-	const int kept = priority == Priority::kMutation ? 0 : options_.reserved_for_urgent;
-	return static_cast<int>(running_.size()) < options_.max_connections - kept;
+// A share is kept for what is urgent, at most half, so that a small transport serves everyone.
+bool CurlTransport::has_room(Priority priority, int used, int places) const noexcept {
+	const int kept = std::min(options_.reserved_for_urgent, places / 2);
+	return used < places - (priority == Priority::kMutation ? 0 : kept);
 }
 
 // In order of urgency. A request to a host never reached may hang in its lookup, so only so many of
-// those go at once; others pass them.
+// those go at once; others pass them. What a callback sends meanwhile has to wait for the next
+// turn.
 void CurlTransport::start_waiting() {
+	const RequestId newest = next_id_;
 	int lookups = 0;
-	for (const auto &[id, transfer] : running_) lookups += transfer->may_look_up ? 1 : 0;
+	for (const auto &[id, transfer] : running_)
+		lookups += transfer->may_look_up ? 1 : 0;
 	for (auto &queue : waiting_) {
-		for (size_t i = 0; i < queue.size();) {
+		for (size_t i = 0; i < queue.size() && queue[i]->id < newest;) {
 			Transfer &next = *queue[i];
-			if (!has_room(next.request.priority)) break;
+			const Priority priority = next.request.priority;
+			if (!has_room(priority, static_cast<int>(running_.size()), options_.max_connections))
+				break;
 			next.may_look_up = !known_hosts_.count(next.host);
-			if (next.may_look_up && lookups >= options_.max_lookups) {
+			if (next.may_look_up && !has_room(priority, lookups, options_.max_lookups)) {
 				i++;
 				continue;
 			}
@@ -212,7 +261,8 @@ void CurlTransport::start_waiting() {
 }
 
 CURL *CurlTransport::new_handle() {
-	if (idle_.empty()) return curl_easy_init();
+	if (idle_.empty())
+		return curl_easy_init();
 	CURL *easy = idle_.back();
 	idle_.pop_back();
 	curl_easy_reset(easy);
@@ -223,16 +273,20 @@ void CurlTransport::start(std::unique_ptr<Transfer> transfer) {
 	transfer->response.sent_at_us = unix_us();
 	try {
 		options_.egress.check_url(transfer->request.url);
-		if (!transfer->request.hosts.empty() && !host_matches(transfer->request.hosts, transfer->host))
-			throw Error("22023", "host \"" + transfer->host + "\" is not one of the provider's hosts");
+		if (!transfer->request.hosts.empty() &&
+		    !host_matches(transfer->request.hosts, transfer->host))
+			throw Error("22023",
+			            "host \"" + transfer->host + "\" is not one of the provider's hosts");
 	} catch (const Error &error) {
-		transfer->fail(Failure::kForbiddenHost, error.what(), false);
+		transfer->fail(Failure::kForbiddenHost, error.what());
 		complete(std::move(transfer));
 		return;
 	}
-	transfer->easy = new_handle();
-	if (transfer->easy == nullptr) {
-		transfer->fail(Failure::kOther, "libcurl is out of memory", false);
+	const char *fault = transfer->fault();
+	if (fault == nullptr && (transfer->easy = new_handle()) == nullptr)
+		fault = "libcurl is out of memory";
+	if (fault != nullptr) {
+		transfer->fail(Failure::kOther, fault);
 		complete(std::move(transfer));
 		return;
 	}
@@ -244,7 +298,8 @@ void CurlTransport::start(std::unique_ptr<Transfer> transfer) {
 }
 
 void CurlTransport::detach(Transfer *transfer) noexcept {
-	if (transfer->easy == nullptr) return;
+	if (transfer->easy == nullptr)
+		return;
 	curl_multi_remove_handle(multi_, transfer->easy);
 	idle_.push_back(transfer->easy);
 	transfer->easy = nullptr;
@@ -258,28 +313,33 @@ void CurlTransport::collect_finished() {
 	std::vector<Ended> ended;
 	int left = 0;
 	while (const CURLMsg *message = curl_multi_info_read(multi_, &left)) {
-		if (message->msg != CURLMSG_DONE) continue;
+		if (message->msg != CURLMSG_DONE)
+			continue;
 		void *owner = nullptr;
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
 		ended.push_back({static_cast<Transfer *>(owner)->id, message->data.result});
 	}
 	// A callback may cancel another one that has ended.
 	for (const Ended &one : ended)
-		if (const auto it = running_.find(one.id); it != running_.end()) finish(it->second.get(), one.code);
+		if (const auto it = running_.find(one.id); it != running_.end())
+			finish(it->second.get(), one.code);
 }
 
 void CurlTransport::end_silent() {
 	const int64_t now = steady_us();
 	std::vector<RequestId> silent;
 	for (const auto &[id, transfer] : running_)
-		if (transfer->silent_at_us() <= now) silent.push_back(id);
+		if (transfer->silent_at_us() <= now)
+			silent.push_back(id);
 	for (RequestId id : silent)
-		if (const auto it = running_.find(id); it != running_.end()) finish(it->second.get(), CURLE_OPERATION_TIMEDOUT);
+		if (const auto it = running_.find(id); it != running_.end())
+			finish(it->second.get(), CURLE_OPERATION_TIMEDOUT);
 }
 
 void CurlTransport::finish(Transfer *transfer, CURLcode code) {
 	transfer->read_result(code);
-	if (transfer->was_connected()) known_hosts_.insert(transfer->host);
+	if (transfer->was_connected())
+		known_hosts_.insert(transfer->host);
 	detach(transfer);
 	const auto it = running_.find(transfer->id);
 	std::unique_ptr<Transfer> ended = std::move(it->second);
@@ -292,14 +352,16 @@ void CurlTransport::finish(Transfer *transfer, CURLcode code) {
 
 void CurlTransport::complete(std::unique_ptr<Transfer> transfer) {
 	transfer->response.done_at_us = unix_us();
-	if (transfer->done) transfer->done(std::move(transfer->response));
+	if (transfer->done)
+		transfer->done(std::move(transfer->response));
 }
 
 }  // namespace
 
 const std::string *Response::header(const char *name) const noexcept {
 	for (const auto &[key, value] : headers)
-		if (key == name) return &value;
+		if (key == name)
+			return &value;
 	return nullptr;
 }
 

@@ -12,13 +12,13 @@ namespace sequin::http {
 
 struct CurlOptions {
 	Egress egress;
-	int max_connections = 200;        // sockets at once
-	int max_lookups = 16;             // requests at once whose host may still be looked up
-	int reserved_for_urgent = 10;     // of max_connections, kept for Priority::kMutation
-	// Proxy for everything; proxies of the environment are always ignored. Behind one, the egress rules
-	// see the name only: the proxy resolves it, and the proxy's own address is trusted.
+	int max_connections = 200;     // sockets at once
+	int max_lookups = 16;          // requests at once whose host may still be looked up
+	int reserved_for_urgent = 10;  // of max_connections, kept for Priority::kMutation
+	// Proxy for everything; proxies of the environment are always ignored. Behind one, the egress
+	// rules see the name only: the proxy resolves it, and the proxy's own address is trusted.
 	std::string proxy;
-	std::string ca_file;              // empty: the system's
+	std::string ca_file;  // empty: the system's
 };
 
 // Throws Error 58000 if libcurl or the kernel refuses.

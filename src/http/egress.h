@@ -31,12 +31,13 @@ public:
 
 private:
 	struct Entry {
-		std::string host;             // canonical name or empty
-		int port = 0;                 // 0: any
+		std::string host;  // canonical name or empty
+		int port = 0;      // 0: any
 		unsigned char network[16] = {};
-		int prefix = -1;              // of the 128-bit form; -1: not a range
+		int prefix = -1;  // of the 128-bit form; -1: not a range
 	};
 	bool lists(std::string_view host, int port) const noexcept;
+	bool lists(const unsigned char address[16], int port) const noexcept;
 	std::vector<Entry> entries_;
 };
 

@@ -7,7 +7,7 @@
 
 namespace sequin::pg {
 
-void install_hooks();                 // in _PG_init while preloading
+void install_hooks();  // in _PG_init while preloading
 
 // In a transaction. InvalidOid: no extension in this database.
 Oid extension_oid();

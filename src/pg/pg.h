@@ -100,7 +100,7 @@ extern "C" {
 #endif
 
 // Up to 15 the server's macro does not export the function.
-#define SEQUIN_FUNCTION(name)                   \
+#define SEQUIN_FUNCTION(name)                 \
 	PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
 	PG_FUNCTION_INFO_V1(name)
 
@@ -126,7 +126,8 @@ inline bool owns_database(Oid database, Oid role) {
 
 // The timeline this server writes; on a standby the one it replays.
 inline TimeLineID current_timeline() {
-	if (!RecoveryInProgress()) return GetWALInsertionTimeLine();
+	if (!RecoveryInProgress())
+		return GetWALInsertionTimeLine();
 	TimeLineID replayed = 0;
 	GetXLogReplayRecPtr(&replayed);
 	return replayed;

@@ -17,13 +17,15 @@ constexpr long kWakeEveryMs = 1000;
 
 // The segment's two queues lie behind each other: to the engine, and back.
 shm_mq *queue_at(dsm_segment *segment, int index) {
-	return reinterpret_cast<shm_mq *>(static_cast<char *>(dsm_segment_address(segment)) + index * kQueueSize);
+	return reinterpret_cast<shm_mq *>(static_cast<char *>(dsm_segment_address(segment)) +
+	                                  index * kQueueSize);
 }
 
 void free_slot(int index, uint32 generation) {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	RequestSlot &slot = request_slots[index];
-	if (slot.generation == generation) slot.state = SlotState::kFree;
+	if (slot.generation == generation)
+		slot.state = SlotState::kFree;
 	LWLockRelease(shared->lock);
 }
 
@@ -49,9 +51,10 @@ void wait_for_engine(Latch **latch, uint32 *generation) {
 	for (int waited = 0; !engine_is_running(latch, generation); waited += 20) {
 		if (waited >= kStartingWaitMs)
 			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-							errmsg("no sequin engine is running for this database"),
-							errhint("Look at sequin.health() and the server log.")));
-		(void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 20, PG_WAIT_EXTENSION);
+			                errmsg("no sequin engine is running for this database"),
+			                errhint("Look at sequin.health() and the server log.")));
+		(void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 20,
+		                PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -59,16 +62,19 @@ void wait_for_engine(Latch **latch, uint32 *generation) {
 
 void refuse_where_nothing_can_be_sent() {
 	if (shared == nullptr)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("sequin has no workers: its library was not loaded at server start"),
-						errhint("Add \"sequin\" to \"shared_preload_libraries\" and restart the server.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		     errmsg("sequin has no workers: its library was not loaded at server start"),
+		     errhint("Add \"sequin\" to \"shared_preload_libraries\" and restart the server.")));
 	if (RecoveryInProgress())
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("a standby cannot send requests"), errhint("Call it on the primary.")));
+		ereport(ERROR,
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		         errmsg("a standby cannot send requests"), errhint("Call it on the primary.")));
 	if (XactReadOnly)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("a read-only transaction cannot send requests"),
-						errhint("Call it in a transaction that may write.")));
+		                errmsg("a read-only transaction cannot send requests"),
+		                errhint("Call it in a transaction that may write.")));
 }
 
 int claim_slot(uint32 engine_generation, dsm_segment *segment, uint32 *generation) {
@@ -76,7 +82,8 @@ int claim_slot(uint32 engine_generation, dsm_segment *segment, uint32 *generatio
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < settings.request_slots && claimed < 0; i++) {
 		RequestSlot &slot = request_slots[i];
-		if (slot.state != SlotState::kFree) continue;
+		if (slot.state != SlotState::kFree)
+			continue;
 		slot.state = SlotState::kPosted;
 		slot.database = MyDatabaseId;
 		slot.caller = MyProcPid;
@@ -96,7 +103,7 @@ bool engine_is_same(const Posted *posted) {
 	LWLockAcquire(shared->lock, LW_SHARED);
 	const EngineSlot *engine = engine_of(MyDatabaseId);
 	const bool same = engine != nullptr && engine->generation == posted->engine_generation &&
-					  request_slots[posted->slot].state != SlotState::kFailed;
+	                  request_slots[posted->slot].state != SlotState::kFailed;
 	LWLockRelease(shared->lock);
 	return same;
 }
@@ -122,19 +129,21 @@ Posted post_request(const char *text, Size size) {
 	posted.slot = claim_slot(posted.engine_generation, posted.segment, &posted.generation);
 	if (posted.slot < 0)
 		ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-						errmsg("all %d request slots of sequin are in use", settings.request_slots),
-						errhint("Try again, or raise \"sequin.request_slots\".")));
+		                errmsg("all %d request slots of sequin are in use", settings.request_slots),
+		                errhint("Try again, or raise \"sequin.request_slots\".")));
 	on_dsm_detach(posted.segment, on_detach,
-				  UInt64GetDatum(static_cast<uint64>(posted.slot) << 32 | posted.generation));
+	              UInt64GetDatum(static_cast<uint64>(posted.slot) << 32 | posted.generation));
 	SetLatch(engine_latch);
 	// What does not fit yet goes on while the caller waits.
 	const shm_mq_result result = shm_mq_send(posted.out, size, text, true, true);
 	if (result == SHM_MQ_WOULD_BLOCK)
 		while (shm_mq_send(posted.out, size, text, true, true) == SHM_MQ_WOULD_BLOCK) {
-			(void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kWakeEveryMs, PG_WAIT_EXTENSION);
+			(void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kWakeEveryMs,
+			                PG_WAIT_EXTENSION);
 			ResetLatch(MyLatch);
 			CHECK_FOR_INTERRUPTS();
-			if (!engine_is_same(&posted)) break;
+			if (!engine_is_same(&posted))
+				break;
 		}
 	return posted;
 }
@@ -153,15 +162,16 @@ char *wait_for_answer(Posted *posted, int64 timeout_ms, const char *what, Size *
 		}
 		if (result == SHM_MQ_DETACHED || !engine_is_same(posted))
 			ereport(ERROR, (errcode(MAKE_SQLSTATE('S', 'Q', '0', '0', '4')),
-							errmsg("the sequin engine went away before it answered"), errdetail("It was to run %s.", what),
-							errhint("Look whether it was done before trying again.")));
+			                errmsg("the sequin engine went away before it answered"),
+			                errdetail("It was to run %s.", what),
+			                errhint("Look whether it was done before trying again.")));
 		const int64 left_ms = (deadline - GetCurrentTimestamp()) / 1000;
 		if (left_ms <= 0)
 			ereport(ERROR, (errcode(MAKE_SQLSTATE('S', 'Q', '0', '0', '6')),
-							errmsg("no answer within %lld ms", static_cast<long long>(timeout_ms)),
-							errdetail("The engine goes on with %s.", what)));
-		(void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Min(left_ms, kWakeEveryMs),
-						PG_WAIT_EXTENSION);
+			                errmsg("no answer within %lld ms", static_cast<long long>(timeout_ms)),
+			                errdetail("The engine goes on with %s.", what)));
+		(void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+		                Min(left_ms, kWakeEveryMs), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -173,7 +183,8 @@ int take_requests(Taken *taken, uint32 engine_generation) {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < settings.request_slots && count < kMostTaken; i++) {
 		RequestSlot &slot = request_slots[i];
-		if (slot.state != SlotState::kPosted || slot.engine_generation != engine_generation) continue;
+		if (slot.state != SlotState::kPosted || slot.engine_generation != engine_generation)
+			continue;
 		slot.state = SlotState::kTaken;
 		taken[count].slot = i;
 		taken[count].generation = slot.generation;
@@ -184,7 +195,8 @@ int take_requests(Taken *taken, uint32 engine_generation) {
 	for (int i = 0; i < count; i++) {
 		// Outside a transaction there is no resource owner: the mapping lives until it is detached.
 		dsm_segment *segment = dsm_attach(handles[i]);
-		if (segment == nullptr) continue;      // the caller has left already
+		if (segment == nullptr)
+			continue;  // the caller has left already
 		Taken &one = taken[attached];
 		one = taken[i];
 		one.segment = segment;
@@ -200,17 +212,24 @@ int take_requests(Taken *taken, uint32 engine_generation) {
 Progress receive_request(Taken *taken, char **text, Size *size) {
 	void *data = nullptr;
 	switch (shm_mq_receive(taken->in, size, &data, true)) {
-		case SHM_MQ_SUCCESS: *text = static_cast<char *>(data); return Progress::kDone;
-		case SHM_MQ_WOULD_BLOCK: return Progress::kWaiting;
-		default: return Progress::kGone;
+	case SHM_MQ_SUCCESS:
+		*text = static_cast<char *>(data);
+		return Progress::kDone;
+	case SHM_MQ_WOULD_BLOCK:
+		return Progress::kWaiting;
+	default:
+		return Progress::kGone;
 	}
 }
 
 Progress send_answer(Taken *taken, const char *text, Size size) {
 	switch (shm_mq_send(taken->out, size, text, true, true)) {
-		case SHM_MQ_SUCCESS: return Progress::kDone;
-		case SHM_MQ_WOULD_BLOCK: return Progress::kWaiting;
-		default: return Progress::kGone;
+	case SHM_MQ_SUCCESS:
+		return Progress::kDone;
+	case SHM_MQ_WOULD_BLOCK:
+		return Progress::kWaiting;
+	default:
+		return Progress::kGone;
 	}
 }
 
@@ -223,9 +242,12 @@ void fail_posted(uint32 engine_generation) {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < settings.request_slots; i++) {
 		RequestSlot &slot = request_slots[i];
-		if (slot.engine_generation != engine_generation || slot.state == SlotState::kFree) continue;
-		if (slot.state == SlotState::kPosted) slot.state = SlotState::kFailed;
-		if (slot.caller_latch) SetLatch(slot.caller_latch);
+		if (slot.engine_generation != engine_generation || slot.state == SlotState::kFree)
+			continue;
+		if (slot.state == SlotState::kPosted)
+			slot.state = SlotState::kFailed;
+		if (slot.caller_latch)
+			SetLatch(slot.caller_latch);
 	}
 	LWLockRelease(shared->lock);
 }

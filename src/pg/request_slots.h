@@ -18,13 +18,13 @@ struct RequestSlot {
 	Oid database;
 	pid_t caller;
 	Latch *caller_latch;
-	uint32 engine_generation;         // of the engine that is to answer
-	uint32 generation;                // of this use of the slot
+	uint32 engine_generation;  // of the engine that is to answer
+	uint32 generation;         // of this use of the slot
 	dsm_handle segment;
 };
 
-Size request_slots_size();            // of the array in shared memory
-extern RequestSlot *request_slots;    // null: the library was not preloaded
+Size request_slots_size();          // of the array in shared memory
+extern RequestSlot *request_slots;  // null: the library was not preloaded
 
 // ---- the caller ----
 
@@ -37,12 +37,12 @@ struct Posted {
 	shm_mq_handle *in;
 };
 
-// Hands the text to the engine. Waits up to a second for one that is starting. Raises 55000 without an
-// engine, on a standby or in a read-only transaction; 53400 if all slots are in use.
+// Hands the text to the engine. Waits up to a second for one that is starting. Raises 55000 without
+// an engine, on a standby or in a read-only transaction; 53400 if all slots are in use.
 Posted post_request(const char *text, Size size);
 
-// The engine's answer, palloc'd. Wakes at least once a second. Raises SQ004 if the engine went away,
-// naming `what`, and SQ006 after the timeout; cancel and termination work.
+// The engine's answer, palloc'd. Wakes at least once a second. Raises SQ004 if the engine went
+// away, naming `what`, and SQ006 after the timeout; cancel and termination work.
 char *wait_for_answer(Posted *posted, int64 timeout_ms, const char *what, Size *size);
 
 // ---- the engine ----

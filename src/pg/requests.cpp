@@ -10,8 +10,9 @@ namespace sequin::pg {
 namespace {
 
 QueueState state_of(Progress progress) {
-	return progress == Progress::kDone ? QueueState::kDone
-		   : progress == Progress::kWaiting ? QueueState::kWaiting : QueueState::kGone;
+	return progress == Progress::kDone      ? QueueState::kDone
+	       : progress == Progress::kWaiting ? QueueState::kWaiting
+	                                        : QueueState::kGone;
 }
 
 }  // namespace
@@ -19,9 +20,11 @@ QueueState state_of(Progress progress) {
 std::vector<void *> take_requests_of(uint32_t engine_generation) {
 	Taken taken[kMostTaken];
 	Taken *first = taken;
-	const int count = call([first, engine_generation] { return take_requests(first, engine_generation); });
+	const int count =
+		call([first, engine_generation] { return take_requests(first, engine_generation); });
 	std::vector<void *> requests;
-	for (int i = 0; i < count; i++) requests.push_back(new Taken(taken[i]));
+	for (int i = 0; i < count; i++)
+		requests.push_back(new Taken(taken[i]));
 	return requests;
 }
 
@@ -37,7 +40,8 @@ QueueState receive(void *request, std::string *text) {
 		r.progress = receive_request(taken, &r.data, &r.size);
 		return r;
 	});
-	if (received.progress == Progress::kDone) text->assign(received.data, received.size);
+	if (received.progress == Progress::kDone)
+		text->assign(received.data, received.size);
 	return state_of(received.progress);
 }
 

@@ -12,7 +12,8 @@ enum class QueueState { kWaiting, kDone, kGone };
 
 std::vector<void *> take_requests_of(uint32_t engine_generation);
 QueueState receive(void *request, std::string *text);
-QueueState send(void *request, const std::string &text);      // repeat with the same text while kWaiting
-void drop_quietly(void *request) noexcept;                    // frees it
+QueueState send(void *request,
+                const std::string &text);   // repeat with the same text while kWaiting
+void drop_quietly(void *request) noexcept;  // frees it
 
 }  // namespace sequin::pg

@@ -5,15 +5,15 @@
 namespace sequin::pg {
 
 struct Settings {
-	bool enabled;                     // off: no traffic at all
-	char *databases;                  // comma-separated names; empty: every database with the extension
-	int engines;                      // per database
+	bool enabled;     // off: no traffic at all
+	char *databases;  // comma-separated names; empty: every database with the extension
+	int engines;      // per database
 	char *allowed_hosts;
-	char *key_file;                   // empty: <data directory>.sequin-key
-	int max_connections;              // sockets of one engine
+	char *key_file;       // empty: <data directory>.sequin-key
+	int max_connections;  // sockets of one engine
 	char *http_proxy;
 	char *ca_file;
-	int after_promotion;              // AfterPromotion
+	int after_promotion;  // AfterPromotion
 	int event_retention_days;
 	int event_retention_max_days;
 	double min_free_disk_percent;
@@ -23,6 +23,6 @@ extern Settings settings;
 
 enum AfterPromotion { kPause, kContinue };
 
-void define_settings();               // in _PG_init; server regime
+void define_settings();  // in _PG_init; server regime
 
 }  // namespace sequin::pg

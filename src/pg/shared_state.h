@@ -3,7 +3,8 @@
 //
 // A database's engine:
 //   none --launcher--> starting --attach--> running --exit--> none
-//   starting --exit "absent"--> none, and the database is left alone until somebody wakes the launcher
+//   starting --exit "absent"--> none, and the database is left alone until somebody wakes the
+//   launcher
 // A hold keeps it at none; it is added before the engine is told to stop and ends with the
 // transaction that asked for it. State that must survive a crash is in tables, never here.
 #pragma once
@@ -29,14 +30,14 @@ struct EngineSlot {
 	pid_t pid;
 	Latch *latch;
 	uint32 generation;
-	bool recheck;                     // look whether the extension is still there
+	bool recheck;  // look whether the extension is still there
 	bool everything_changed;
 	int changed_count;
-	int32 changed[kMaxChanged];       // keys of syncs whose wishes changed
+	int32 changed[kMaxChanged];  // keys of syncs whose wishes changed
 };
 
 struct Hold {
-	Oid database;                     // InvalidOid: free
+	Oid database;  // InvalidOid: free
 	pid_t backend;
 };
 
@@ -45,19 +46,19 @@ struct SharedState {
 	pid_t launcher_pid;
 	Latch *launcher_latch;
 	uint32 next_generation;
-	bool rescan;                      // the launcher is to look at the databases again
-	bool no_worker_slot;              // the last registration failed: health says so
+	bool rescan;          // the launcher is to look at the databases again
+	bool no_worker_slot;  // the last registration failed: health says so
 	ConditionVariable engine_exited;
-	ConditionVariable progress;       // a sync's phase or health changed
+	ConditionVariable progress;  // a sync's phase or health changed
 	EngineSlot engines[kMaxEngines];
 	Hold holds[kMaxHolds];
 	int absent_count;
-	Oid absent[kMaxAbsent];           // databases known to be without the extension
+	Oid absent[kMaxAbsent];  // databases known to be without the extension
 };
 
-extern SharedState *shared;           // null: the library was not preloaded
+extern SharedState *shared;  // null: the library was not preloaded
 
-void request_shared_state();          // in _PG_init while preloading: size, hooks
+void request_shared_state();  // in _PG_init while preloading: size, hooks
 bool is_preloaded() noexcept;
 
 // Under the lock.

@@ -17,18 +17,29 @@ constexpr int64_t kEpochShiftUs = (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * US
 
 Oid type_of(Value::Type type) {
 	switch (type) {
-		case Value::Type::kText: return TEXTOID;
-		case Value::Type::kInteger: return INT4OID;
-		case Value::Type::kSmall: return INT2OID;
-		case Value::Type::kBig: return INT8OID;
-		case Value::Type::kBoolean: return BOOLOID;
-		case Value::Type::kDouble: return FLOAT8OID;
-		case Value::Type::kTime: return TIMESTAMPTZOID;
-		case Value::Type::kJson:
-		case Value::Type::kJsonb: return JSONBOID;
-		case Value::Type::kTextArray: return TEXTARRAYOID;
-		case Value::Type::kBytes: return BYTEAOID;
-		case Value::Type::kChar: return CHAROID;
+	case Value::Type::kText:
+		return TEXTOID;
+	case Value::Type::kInteger:
+		return INT4OID;
+	case Value::Type::kSmall:
+		return INT2OID;
+	case Value::Type::kBig:
+		return INT8OID;
+	case Value::Type::kBoolean:
+		return BOOLOID;
+	case Value::Type::kDouble:
+		return FLOAT8OID;
+	case Value::Type::kTime:
+		return TIMESTAMPTZOID;
+	case Value::Type::kJson:
+	case Value::Type::kJsonb:
+		return JSONBOID;
+	case Value::Type::kTextArray:
+		return TEXTARRAYOID;
+	case Value::Type::kBytes:
+		return BYTEAOID;
+	case Value::Type::kChar:
+		return CHAROID;
 	}
 	return InvalidOid;
 }
@@ -45,33 +56,43 @@ Datum text_to_jsonb(const char *data, size_t size) {
 // Server regime.
 Datum to_datum(const Value &value) {
 	switch (value.type) {
-		case Value::Type::kText:
-		case Value::Type::kBytes:
-			return PointerGetDatum(cstring_to_text_with_len(value.text.data(), static_cast<int>(value.text.size())));
-		case Value::Type::kInteger: return Int32GetDatum(static_cast<int32>(value.number));
-		case Value::Type::kSmall: return Int16GetDatum(static_cast<int16>(value.number));
-		case Value::Type::kBig: return Int64GetDatum(value.number);
-		case Value::Type::kBoolean: return BoolGetDatum(value.number != 0);
-		case Value::Type::kDouble: return Float8GetDatum(value.real);
-		case Value::Type::kTime: return TimestampTzGetDatum(value.number - kEpochShiftUs);
-		case Value::Type::kJson: return text_to_jsonb(value.text.data(), value.text.size());
-		case Value::Type::kJsonb: return value.datum;
-		case Value::Type::kChar: return CharGetDatum(static_cast<char>(value.number));
-		case Value::Type::kTextArray: {
-			const std::vector<std::string> &texts = *value.array;
-			Datum *items = static_cast<Datum *>(palloc(sizeof(Datum) * (texts.size() + 1)));
-			for (size_t i = 0; i < texts.size(); i++)
-				items[i] = PointerGetDatum(
-					cstring_to_text_with_len(texts[i].data(), static_cast<int>(texts[i].size())));
-			return PointerGetDatum(construct_array(items, static_cast<int>(texts.size()), TEXTOID, -1,
-												   false, TYPALIGN_INT));
-		}
+	case Value::Type::kText:
+	case Value::Type::kBytes:
+		return PointerGetDatum(
+			cstring_to_text_with_len(value.text.data(), static_cast<int>(value.text.size())));
+	case Value::Type::kInteger:
+		return Int32GetDatum(static_cast<int32>(value.number));
+	case Value::Type::kSmall:
+		return Int16GetDatum(static_cast<int16>(value.number));
+	case Value::Type::kBig:
+		return Int64GetDatum(value.number);
+	case Value::Type::kBoolean:
+		return BoolGetDatum(value.number != 0);
+	case Value::Type::kDouble:
+		return Float8GetDatum(value.real);
+	case Value::Type::kTime:
+		return TimestampTzGetDatum(value.number - kEpochShiftUs);
+	case Value::Type::kJson:
+		return text_to_jsonb(value.text.data(), value.text.size());
+	case Value::Type::kJsonb:
+		return value.datum;
+	case Value::Type::kChar:
+		return CharGetDatum(static_cast<char>(value.number));
+	case Value::Type::kTextArray: {
+		const std::vector<std::string> &texts = *value.array;
+		Datum *items = static_cast<Datum *>(palloc(sizeof(Datum) * (texts.size() + 1)));
+		for (size_t i = 0; i < texts.size(); i++)
+			items[i] = PointerGetDatum(
+				cstring_to_text_with_len(texts[i].data(), static_cast<int>(texts[i].size())));
+		return PointerGetDatum(construct_array(items, static_cast<int>(texts.size()), TEXTOID, -1,
+		                                       false, TYPALIGN_INT));
+	}
 	}
 	return static_cast<Datum>(0);
 }
 
 struct Texts {
-	char **values;                    // rows * columns, null for NULL
+	char **values;  // rows * columns, null for NULL
 	uint64 rows;
 	int columns;
 };
@@ -79,14 +100,16 @@ struct Texts {
 // Server regime: every value of the last result as text, in SPI's memory.
 Texts result_texts() {
 	Texts texts{nullptr, 0, 0};
-	if (SPI_tuptable == nullptr) return texts;
+	if (SPI_tuptable == nullptr)
+		return texts;
 	TupleDesc description = SPI_tuptable->tupdesc;
 	texts.rows = SPI_tuptable->numvals;
 	texts.columns = description->natts;
 	texts.values = static_cast<char **>(palloc0(sizeof(char *) * (texts.rows * texts.columns + 1)));
 	for (uint64 r = 0; r < texts.rows; r++)
 		for (int c = 0; c < texts.columns; c++)
-			texts.values[r * texts.columns + c] = SPI_getvalue(SPI_tuptable->vals[r], description, c + 1);
+			texts.values[r * texts.columns + c] =
+				SPI_getvalue(SPI_tuptable->vals[r], description, c + 1);
 	return texts;
 }
 
@@ -97,7 +120,8 @@ std::vector<Row> to_rows(const Texts &texts) {
 	for (uint64 r = 0; r < texts.rows; r++) {
 		std::vector<std::optional<std::string>> values(texts.columns);
 		for (int c = 0; c < texts.columns; c++)
-			if (const char *text = texts.values[r * texts.columns + c]) values[c] = text;
+			if (const char *text = texts.values[r * texts.columns + c])
+				values[c] = text;
 		rows.emplace_back(std::move(values));
 	}
 	call([] {
@@ -108,7 +132,8 @@ std::vector<Row> to_rows(const Texts &texts) {
 }
 
 void check_result(int code, const char *sql) {
-	if (code < 0) elog(ERROR, "SPI failed with \"%s\" in: %s", SPI_result_code_string(code), sql);
+	if (code < 0)
+		elog(ERROR, "SPI failed with \"%s\" in: %s", SPI_result_code_string(code), sql);
 }
 
 }  // namespace
@@ -129,7 +154,8 @@ Transaction::Transaction() {
 }
 
 Transaction::~Transaction() {
-	if (is_open_) quiet([] { call([] { AbortCurrentTransaction(); }); });
+	if (is_open_)
+		quiet([] { call([] { AbortCurrentTransaction(); }); });
 }
 
 void Transaction::commit() {
@@ -148,12 +174,14 @@ SpiScope::SpiScope() {
 
 SpiScope::~SpiScope() {
 	// After an error the server unwinds SPI itself when the transaction aborts.
-	if (std::uncaught_exceptions() == 0) quiet([] { call([] { SPI_finish(); }); });
+	if (std::uncaught_exceptions() == 0)
+		quiet([] { call([] { SPI_finish(); }); });
 }
 
 const std::string &Row::text(size_t column) const {
 	const auto &value = values_.at(column);
-	if (!value) throw Error("XX000", "unexpected null in column " + std::to_string(column));
+	if (!value)
+		throw Error("XX000", "unexpected null in column " + std::to_string(column));
 	return *value;
 }
 
@@ -171,15 +199,18 @@ bool Row::boolean(size_t column) const {
 }
 
 std::vector<Row> Statement::run(std::initializer_list<Value> values) {
-	if (values.size() > kMaxValues) throw Error("XX000", "too many parameters");
+	if (values.size() > kMaxValues)
+		throw Error("XX000", "too many parameters");
 	const Value *first = values.begin();
 	const int count = static_cast<int>(values.size());
 	Texts texts = call([this, first, count] {
 		if (plan_ == nullptr) {
 			Oid types[kMaxValues];
-			for (int i = 0; i < count; i++) types[i] = type_of(first[i].type);
+			for (int i = 0; i < count; i++)
+				types[i] = type_of(first[i].type);
 			SPIPlanPtr plan = SPI_prepare(sql_, count, types);
-			if (plan == nullptr) check_result(SPI_result, sql_);
+			if (plan == nullptr)
+				check_result(SPI_result, sql_);
 			SPI_keepplan(plan);
 			plan_ = plan;
 		}
@@ -189,7 +220,8 @@ std::vector<Row> Statement::run(std::initializer_list<Value> values) {
 			nulls[i] = first[i].is_null ? 'n' : ' ';
 			datums[i] = first[i].is_null ? static_cast<Datum>(0) : to_datum(first[i]);
 		}
-		check_result(SPI_execute_plan(static_cast<SPIPlanPtr>(plan_), datums, nulls, false, 0), sql_);
+		check_result(SPI_execute_plan(static_cast<SPIPlanPtr>(plan_), datums, nulls, false, 0),
+		             sql_);
 		return result_texts();
 	});
 	return to_rows(texts);

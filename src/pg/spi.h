@@ -18,7 +18,7 @@ public:
 	~Transaction();
 	Transaction(const Transaction &) = delete;
 	Transaction &operator=(const Transaction &) = delete;
-	void commit();                    // flushes statistics too; throws PgError (then it is aborted)
+	void commit();  // flushes statistics too; throws PgError (then it is aborted)
 
 private:
 	bool is_open_ = false;
@@ -40,33 +40,107 @@ struct JsonbDatum {
 
 // A parameter: what it is and a view of its value, which must live until run() returns.
 struct Value {
-	enum class Type { kText, kInteger, kSmall, kBig, kBoolean, kDouble, kTime, kJson, kJsonb,
-					  kTextArray, kBytes, kChar };
+	enum class Type {
+		kText,
+		kInteger,
+		kSmall,
+		kBig,
+		kBoolean,
+		kDouble,
+		kTime,
+		kJson,
+		kJsonb,
+		kTextArray,
+		kBytes,
+		kChar
+	};
 	Type type = Type::kText;
-	bool is_null = false;             // the type still counts: it is the parameter's
-	std::string_view text;            // kText, kJson (parsed by the server), kBytes
-	int64_t number = 0;               // integers; kTime: Unix µs; kBoolean; kChar
+	bool is_null = false;   // the type still counts: it is the parameter's
+	std::string_view text;  // kText, kJson (parsed by the server), kBytes
+	int64_t number = 0;     // integers; kTime: Unix µs; kBoolean; kChar
 	double real = 0;
-	uintptr_t datum = 0;              // kJsonb
+	uintptr_t datum = 0;  // kJsonb
 	const std::vector<std::string> *array = nullptr;
 
-	static Value null_of(Type t) { Value v; v.type = t; v.is_null = true; return v; }
-	static Value of_text(std::string_view text) { Value v; v.type = Type::kText; v.text = text; return v; }
-	static Value of_json(std::string_view text) { Value v; v.type = Type::kJson; v.text = text; return v; }
-	static Value of_bytes(std::string_view text) { Value v; v.type = Type::kBytes; v.text = text; return v; }
-	static Value of_integer(int32_t n) { Value v; v.type = Type::kInteger; v.number = n; return v; }
-	static Value of_small(int16_t n) { Value v; v.type = Type::kSmall; v.number = n; return v; }
-	static Value of_big(int64_t n) { Value v; v.type = Type::kBig; v.number = n; return v; }
-	static Value of_boolean(bool b) { Value v; v.type = Type::kBoolean; v.number = b; return v; }
-	static Value of_time(int64_t unix_us) { Value v; v.type = Type::kTime; v.number = unix_us; return v; }
-	static Value of_char(char c) { Value v; v.type = Type::kChar; v.number = c; return v; }
-	static Value of_jsonb(JsonbDatum j) { Value v; v.type = Type::kJsonb; v.datum = j.datum; return v; }
+	static Value null_of(Type t) {
+		Value v;
+		v.type = t;
+		v.is_null = true;
+		return v;
+	}
+	static Value of_text(std::string_view text) {
+		Value v;
+		v.type = Type::kText;
+		v.text = text;
+		return v;
+	}
+	static Value of_json(std::string_view text) {
+		Value v;
+		v.type = Type::kJson;
+		v.text = text;
+		return v;
+	}
+	static Value of_bytes(std::string_view text) {
+		Value v;
+		v.type = Type::kBytes;
+		v.text = text;
+		return v;
+	}
+	static Value of_integer(int32_t n) {
+		Value v;
+		v.type = Type::kInteger;
+		v.number = n;
+		return v;
+	}
+	static Value of_small(int16_t n) {
+		Value v;
+		v.type = Type::kSmall;
+		v.number = n;
+		return v;
+	}
+	static Value of_big(int64_t n) {
+		Value v;
+		v.type = Type::kBig;
+		v.number = n;
+		return v;
+	}
+	static Value of_boolean(bool b) {
+		Value v;
+		v.type = Type::kBoolean;
+		v.number = b;
+		return v;
+	}
+	static Value of_time(int64_t unix_us) {
+		Value v;
+		v.type = Type::kTime;
+		v.number = unix_us;
+		return v;
+	}
+	static Value of_char(char c) {
+		Value v;
+		v.type = Type::kChar;
+		v.number = c;
+		return v;
+	}
+	static Value of_jsonb(JsonbDatum j) {
+		Value v;
+		v.type = Type::kJsonb;
+		v.datum = j.datum;
+		return v;
+	}
 	static Value of_array(const std::vector<std::string> &a) {
-		Value v; v.type = Type::kTextArray; v.array = &a; return v;
+		Value v;
+		v.type = Type::kTextArray;
+		v.array = &a;
+		return v;
 	}
 	// Empty text is NULL.
-	static Value of_optional(std::string_view text) { return text.empty() ? null_of(Type::kText) : of_text(text); }
-	static Value of_optional_time(const std::optional<int64_t> &t) { return t ? of_time(*t) : null_of(Type::kTime); }
+	static Value of_optional(std::string_view text) {
+		return text.empty() ? null_of(Type::kText) : of_text(text);
+	}
+	static Value of_optional_time(const std::optional<int64_t> &t) {
+		return t ? of_time(*t) : null_of(Type::kTime);
+	}
 };
 
 // Column values as the server's output functions write them.
@@ -74,7 +148,7 @@ class Row {
 public:
 	explicit Row(std::vector<std::optional<std::string>> values) : values_(std::move(values)) {}
 	bool is_null(size_t column) const { return !values_.at(column).has_value(); }
-	const std::string &text(size_t column) const;           // throws Error XX000 on null
+	const std::string &text(size_t column) const;  // throws Error XX000 on null
 	std::string text_or(size_t column, std::string_view fallback) const;
 	int64_t number(size_t column) const;
 	bool boolean(size_t column) const;

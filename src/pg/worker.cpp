@@ -16,6 +16,8 @@ struct Pin {
 };
 
 constexpr Pin kPins[] = {
+	{"role", "none"},
+	{"application_name", "sequin engine"},
 	{"default_transaction_isolation", "read committed"},
 	{"default_transaction_read_only", "off"},
 	{"default_transaction_deferrable", "off"},
@@ -74,16 +76,25 @@ Waiter::Waiter(int descriptor) {
 		WaitEventSet *set = create_wait_event_set(3);
 		AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, nullptr);
 		AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
-		if (descriptor >= 0) AddWaitEventToSet(set, WL_SOCKET_READABLE, descriptor, nullptr, nullptr);
+		if (descriptor >= 0)
+			AddWaitEventToSet(set, WL_SOCKET_READABLE, descriptor, nullptr, nullptr);
 		return set;
 	});
-	event_ = call([descriptor] { return wait_event(descriptor >= 0 ? "SequinEngine" : "SequinLauncher"); });
+	event_ = call(
+		[descriptor] { return wait_event(descriptor >= 0 ? "SequinEngine" : "SequinLauncher"); });
+}
+
+Waiter::~Waiter() {
+	auto *set = static_cast<WaitEventSet *>(set_);
+	quiet([set] { FreeWaitEventSet(set); });
 }
 
 void Waiter::wait(int64_t timeout_us) {
 	auto *set = static_cast<WaitEventSet *>(set_);
 	const long timeout_ms =
-		timeout_us < 0 ? -1L : static_cast<long>(std::min<int64_t>((timeout_us + 999) / 1000, 3600 * 1000L));
+		timeout_us < 0
+			? -1L
+			: static_cast<long>(std::min<int64_t>((timeout_us + 999) / 1000, 3600 * 1000L));
 	const uint32_t event = event_;
 	call([set, timeout_ms, event] {
 		WaitEvent occurred;
@@ -101,12 +112,13 @@ void report_running(const char *activity) {
 	call([activity] { pgstat_report_activity(STATE_RUNNING, activity); });
 }
 
-void report_idle() {
-	call([] { pgstat_report_activity(STATE_IDLE, nullptr); });
+void report_idle(const char *activity) {
+	call([activity] { pgstat_report_activity(STATE_IDLE, activity); });
 }
 
 bool reload_if_asked() {
-	if (!ConfigReloadPending) return false;
+	if (!ConfigReloadPending)
+		return false;
 	ConfigReloadPending = false;
 	call([] { ProcessConfigFile(PGC_SIGHUP); });
 	return true;

@@ -17,18 +17,21 @@ void pin_settings();
 class Waiter {
 public:
 	explicit Waiter(int descriptor);
-	void wait(int64_t timeout_us);    // negative: no timeout
+	~Waiter();
+	Waiter(const Waiter &) = delete;
+	Waiter &operator=(const Waiter &) = delete;
+	void wait(int64_t timeout_us);  // negative: no timeout
 
 private:
 	void *set_ = nullptr;
 	uint32_t event_ = 0;
 };
 
-int64_t now_us() noexcept;            // Unix µs, our clock
+int64_t now_us() noexcept;  // Unix µs, our clock
 
 // Shown in pg_stat_activity; never with a secret in it.
 void report_running(const char *activity);
-void report_idle();
+void report_idle(const char *activity);
 
 // True once after a SIGHUP: the configuration was read again.
 bool reload_if_asked();

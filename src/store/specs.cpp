@@ -8,20 +8,26 @@ namespace {
 
 const char *word(TimeAs as) {
 	switch (as) {
-		case TimeAs::kEpoch: return "epoch";
-		case TimeAs::kEpochMs: return "epoch_ms";
-		case TimeAs::kRfc3339: return "rfc3339";
-		case TimeAs::kDate: return "date";
+	case TimeAs::kEpoch:
+		return "epoch";
+	case TimeAs::kEpochMs:
+		return "epoch_ms";
+	case TimeAs::kRfc3339:
+		return "rfc3339";
+	case TimeAs::kDate:
+		return "date";
 	}
 	return "rfc3339";
 }
 
 void set_path(Json *spec, const char *name, const std::string &path) {
-	if (!path.empty()) spec->set(name, Json::string(path));
+	if (!path.empty())
+		spec->set(name, Json::string(path));
 }
 
 void set_time(Json *spec, const char *name, const std::optional<TimePath> &time) {
-	if (!time) return;
+	if (!time)
+		return;
 	Json value = Json::object();
 	value.set("path", Json::string(time->path));
 	value.set("as", Json::string(word(time->as)));
@@ -30,12 +36,14 @@ void set_time(Json *spec, const char *name, const std::optional<TimePath> &time)
 
 Json texts(const std::vector<std::string> &values) {
 	Json list = Json::array();
-	for (const std::string &value : values) list.append(Json::string(value));
+	for (const std::string &value : values)
+		list.append(Json::string(value));
 	return list;
 }
 
 void set_common(Json *spec, const Manifest &manifest, const PagingSpec &paging) {
-	if (paging.kind == PagingKind::kToken || paging.kind == PagingKind::kNextUrl) set_path(spec, "next", paging.from);
+	if (paging.kind == PagingKind::kToken || paging.kind == PagingKind::kNextUrl)
+		set_path(spec, "next", paging.from);
 	set_path(spec, "more", paging.more);
 	set_path(spec, "total", paging.total);
 	set_path(spec, "field", paging.field);
@@ -44,34 +52,41 @@ void set_common(Json *spec, const Manifest &manifest, const PagingSpec &paging) 
 	set_path(&error, "message", manifest.error_message);
 	spec->set("error", error);
 	Json rules = Json::array();
-	for (const ErrorRule &rule : manifest.errors) rules.append(rule.body.empty() ? Json() : Json::string(rule.body));
+	for (const ErrorRule &rule : manifest.errors)
+		rules.append(rule.body.empty() ? Json() : Json::string(rule.body));
 	spec->set("rules", rules);
 }
 
 }  // namespace
 
 std::string collection_spec(const Manifest &manifest, const CollectionSpec &collection,
-							const std::vector<std::string> &exclude_fields) {
+                            const std::vector<std::string> &exclude_fields) {
 	Json spec = Json::object();
 	spec.set("records", Json::string(collection.records));
 	Json keys = Json::array();
-	for (const std::string &key : collection.key) keys.append(key == "parent" ? Json() : Json::string(key));
+	for (const std::string &key : collection.key)
+		keys.append(key == "parent" ? Json() : Json::string(key));
 	spec.set("key", keys);
 	set_time(&spec, "created", collection.created);
 	set_time(&spec, "updated", collection.updated);
 	set_time(&spec, "version", collection.version);
-	set_time(&spec, "time", collection.incremental.mode == IncrementalMode::kFilter ? collection.version : collection.created);
+	set_time(&spec, "time",
+	         collection.incremental.mode == IncrementalMode::kFilter ? collection.version
+	                                                                 : collection.created);
 	spec.set("ignore", texts(collection.ignore));
 	std::vector<std::string> dropped = collection.drop;
 	dropped.insert(dropped.end(), exclude_fields.begin(), exclude_fields.end());
 	spec.set("drop", texts(dropped));
-	if (const DeleteSpec *field = collection.deletes_by(DeleteKind::kField)) set_path(&spec, "gone", field->when);
-	if (collection.get) set_path(&spec, "get_gone", collection.get->gone);
+	if (const DeleteSpec *field = collection.deletes_by(DeleteKind::kField))
+		set_path(&spec, "gone", field->when);
+	if (collection.get)
+		set_path(&spec, "get_gone", collection.get->gone);
 	set_common(&spec, manifest, collection.paging);
 	return spec.dump();
 }
 
-std::string feed_spec(const Manifest &manifest, const FeedSpec &feed, const std::string &trust_value) {
+std::string feed_spec(const Manifest &manifest, const FeedSpec &feed,
+                      const std::string &trust_value) {
 	Json spec = Json::object();
 	spec.set("records", Json::string(feed.records));
 	Json keys = Json::array();

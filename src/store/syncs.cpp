@@ -20,9 +20,12 @@ std::string text_or_empty(const Json &value) {
 
 // A scalar as the text that goes into requests.
 std::string scalar_text(const Json &value) {
-	if (value.is_string()) return std::string(value.as_string());
-	if (value.is_integer()) return std::to_string(value.as_integer());
-	if (value.is_boolean()) return value.as_boolean() ? "true" : "false";
+	if (value.is_string())
+		return std::string(value.as_string());
+	if (value.is_integer())
+		return std::to_string(value.as_integer());
+	if (value.is_boolean())
+		return value.as_boolean() ? "true" : "false";
 	return {};
 }
 
@@ -34,14 +37,18 @@ void read_access(const Json &doc, SyncRow *row) {
 	row->access.kind = text_or_empty(credential.get("kind"));
 	row->access.base_url = text_or_empty(doc.get("base_url"));
 	const std::string account = text_or_empty(credential.get("account"));
-	row->account = row->provider + " " + (account.empty() ? text_or_empty(credential.get("digest")) : account);
+	row->account =
+		row->provider + " " + (account.empty() ? text_or_empty(credential.get("digest")) : account);
 	const Json properties = credential.get("properties");
-	for (const std::string &name : properties.keys()) row->access.values[name] = scalar_text(properties.get(name));
+	for (const std::string &name : properties.keys())
+		row->access.values[name] = scalar_text(properties.get(name));
 	const Json settings = doc.get("settings");
-	for (const std::string &name : settings.keys()) row->access.settings[name] = scalar_text(settings.get(name));
+	for (const std::string &name : settings.keys())
+		row->access.settings[name] = scalar_text(settings.get(name));
 	try {
 		const std::string place = text_or_empty(credential.get("id"));
-		const Json secrets = Json::parse(pg::unseal(place, base64_decode(text_or_empty(credential.get("secrets")))));
+		const Json secrets =
+			Json::parse(pg::unseal(place, base64_decode(text_or_empty(credential.get("secrets")))));
 		for (const std::string &name : secrets.keys()) {
 			row->access.values[name] = scalar_text(secrets.get(name));
 			row->access.secret_names.push_back(name);
@@ -62,8 +69,10 @@ void read_limits(const Json &doc, SyncRow *row) {
 		row->interval_us = static_cast<int64_t>(number("interval") * 1000000);
 	}
 	const std::string age = text_or_empty(doc.get("max_age_days"));
-	if (!age.empty()) row->max_age_days = std::strtod(age.c_str(), nullptr);
-	if (doc.get("frequency_us").is_integer()) row->frequency_us = doc.get("frequency_us").as_integer();
+	if (!age.empty())
+		row->max_age_days = std::strtod(age.c_str(), nullptr);
+	if (doc.get("frequency_us").is_integer())
+		row->frequency_us = doc.get("frequency_us").as_integer();
 }
 
 SyncRow read_sync(const Json &doc) {
@@ -72,23 +81,28 @@ SyncRow read_sync(const Json &doc) {
 	row.id = text_or_empty(doc.get("id"));
 	row.provider = text_or_empty(doc.get("provider"));
 	row.is_active = doc.get("active").as_boolean();
+	row.created_us = doc.get("created_us").as_integer();
 	row.refresh_requests = static_cast<int>(doc.get("refresh_requests").as_integer());
 	row.refreshed = static_cast<int>(doc.get("refreshed").as_integer());
 	row.is_backfilled = doc.get("is_backfilled").as_boolean();
 	const Json excluded = doc.get("exclude_fields");
-	for (size_t i = 0; i < excluded.size(); i++) row.exclude_fields.emplace_back(excluded.at(i).as_string());
+	for (size_t i = 0; i < excluded.size(); i++)
+		row.exclude_fields.emplace_back(excluded.at(i).as_string());
 	const Json noted = doc.get("noted");
-	for (size_t i = 0; i < noted.size(); i++) row.noted.emplace_back(noted.at(i).as_string());
+	for (size_t i = 0; i < noted.size(); i++)
+		row.noted.emplace_back(noted.at(i).as_string());
 	const Json feeds = doc.get("feeds");
-	for (const std::string &name : feeds.keys()) row.feeds[name] = feeds.get(name).dump();
+	for (const std::string &name : feeds.keys())
+		row.feeds[name] = feeds.get(name).dump();
 	read_limits(doc, &row);
 	read_access(doc, &row);
 	const Json collections = doc.get("collections");
 	for (size_t i = 0; i < collections.size(); i++) {
 		const Json item = collections.at(i);
 		row.collections.push_back({static_cast<int16_t>(item.get("collection").as_integer()),
-								   std::string(item.get("id").as_string()), item.get("checkpoint").dump(),
-								   item.get("is_backfilled").as_boolean()});
+		                           std::string(item.get("id").as_string()),
+		                           item.get("checkpoint").dump(),
+		                           item.get("is_backfilled").as_boolean()});
 	}
 	return row;
 }
@@ -100,7 +114,8 @@ std::vector<SyncRow> load_syncs(const std::vector<int32_t> *keys) {
 	static pg::Statement some("SELECT doc FROM sequin._load_syncs($1::integer[])");
 	std::vector<std::string> texts;
 	if (keys)
-		for (int32_t key : *keys) texts.push_back(std::to_string(key));
+		for (int32_t key : *keys)
+			texts.push_back(std::to_string(key));
 	std::vector<SyncRow> rows;
 	for (const pg::Row &row : keys ? some.run({Value::of_array(texts)}) : all.run())
 		rows.push_back(read_sync(Json::parse(row.text(0))));
@@ -110,7 +125,8 @@ std::vector<SyncRow> load_syncs(const std::vector<int32_t> *keys) {
 std::optional<SyncRow> load_credential(int32_t key) {
 	static pg::Statement statement("SELECT doc FROM sequin._load_credential($1)");
 	const auto rows = statement.run({Value::of_integer(key)});
-	if (rows.empty()) return std::nullopt;
+	if (rows.empty())
+		return std::nullopt;
 	const Json doc = Json::parse(rows[0].text(0));
 	SyncRow row;
 	row.provider = text_or_empty(doc.get("provider"));
@@ -121,7 +137,8 @@ std::optional<SyncRow> load_credential(int32_t key) {
 std::unique_ptr<Manifest> load_manifest(std::string_view provider) {
 	static pg::Statement statement("SELECT manifest FROM sequin._providers WHERE name = $1");
 	const auto rows = statement.run({Value::of_text(provider)});
-	if (rows.empty()) return nullptr;
+	if (rows.empty())
+		return nullptr;
 	return std::make_unique<Manifest>(parse_manifest(rows[0].text(0)));
 }
 
@@ -137,9 +154,10 @@ void adopt_timeline(const char *reason) {
 
 void save_progress(const Progress &progress) {
 	static pg::Statement statement("SELECT sequin._save_progress($1, $2, $3, $4, $5, $6, $7, $8)");
-	statement.run({Value::of_integer(progress.sync), Value::of_small(progress.collection), Value::of_text(progress.phase),
-				   Value::of_json(progress.checkpoint), Value::of_big(progress.requests), Value::of_big(progress.records),
-				   Value::of_big(progress.changes), Value::of_boolean(progress.is_backfilled)});
+	statement.run({Value::of_integer(progress.sync), Value::of_small(progress.collection),
+	               Value::of_text(progress.phase), Value::of_json(progress.checkpoint),
+	               Value::of_big(progress.requests), Value::of_big(progress.records),
+	               Value::of_big(progress.changes), Value::of_boolean(progress.is_backfilled)});
 }
 
 void save_feed(int32_t sync, std::string_view feed, std::string_view position) {
@@ -149,29 +167,32 @@ void save_feed(int32_t sync, std::string_view feed, std::string_view position) {
 
 void save_sync_facts(int32_t sync, bool is_backfilled, int refreshed) {
 	static pg::Statement statement("SELECT sequin._save_sync_facts($1, $2, $3)");
-	statement.run({Value::of_integer(sync), Value::of_boolean(is_backfilled), Value::of_integer(refreshed)});
+	statement.run(
+		{Value::of_integer(sync), Value::of_boolean(is_backfilled), Value::of_integer(refreshed)});
 }
 
 bool set_health(int32_t sync, std::string_view part, std::string_view status, std::string_view code,
-				std::string_view note, std::string_view hint) {
+                std::string_view note, std::string_view hint) {
 	static pg::Statement statement("SELECT sequin._set_health($1, $2, $3, $4, $5, $6)");
 	return statement
-		.run({Value::of_integer(sync), Value::of_text(part), Value::of_text(status), Value::of_text(code),
-			  Value::of_text(note), Value::of_text(hint)})
-		.at(0)
-		.boolean(0);
+	    .run({Value::of_integer(sync), Value::of_text(part), Value::of_text(status),
+	          Value::of_text(code), Value::of_text(note), Value::of_text(hint)})
+	    .at(0)
+	    .boolean(0);
 }
 
 bool clear_health(int32_t sync, std::string_view part, std::string_view code) {
 	static pg::Statement statement("SELECT sequin._clear_health($1, $2, $3)");
-	return statement.run({Value::of_integer(sync), Value::of_text(part), Value::of_optional(code)}).at(0).boolean(0);
+	return statement.run({Value::of_integer(sync), Value::of_text(part), Value::of_optional(code)})
+	    .at(0)
+	    .boolean(0);
 }
 
-void save_credential_facts(int32_t credential, int32_t revision, std::string_view account, std::string_view status,
-						   const std::vector<std::string> &notes) {
+void save_credential_facts(int32_t credential, int32_t revision, std::string_view account,
+                           std::string_view status, const std::vector<std::string> &notes) {
 	static pg::Statement statement("SELECT sequin._save_credential_facts($1, $2, $3, $4, $5)");
-	statement.run({Value::of_integer(credential), Value::of_integer(revision), Value::of_optional(account),
-				   Value::of_text(status), Value::of_array(notes)});
+	statement.run({Value::of_integer(credential), Value::of_integer(revision),
+	               Value::of_optional(account), Value::of_text(status), Value::of_array(notes)});
 }
 
 void log_requests(std::string_view calls) {
@@ -220,9 +241,12 @@ int take_due_errors() {
 }
 
 std::vector<int32_t> syncs_with_rereads() {
-	static pg::Statement statement("SELECT DISTINCT sync FROM sequin._rereads WHERE wanted_at <= clock_timestamp()");
+	static pg::Statement statement(
+		"SELECT sync FROM sequin._rereads WHERE wanted_at <= clock_timestamp() "
+		"UNION SELECT sync FROM sequin._child_rereads");
 	std::vector<int32_t> keys;
-	for (const pg::Row &row : statement.run()) keys.push_back(static_cast<int32_t>(row.number(0)));
+	for (const pg::Row &row : statement.run())
+		keys.push_back(static_cast<int32_t>(row.number(0)));
 	return keys;
 }
 

@@ -31,7 +31,8 @@ void leave(int, Datum) {
 	}
 	LWLockRelease(pg::shared->lock);
 	pg::fail_posted(slot_generation);
-	if (OidIsValid(MyDatabaseId)) pg::release_live_entries_of_database();
+	if (OidIsValid(MyDatabaseId))
+		pg::release_live_entries_of_database();
 	ConditionVariableBroadcast(&pg::shared->engine_exited);
 	pg::wake_launcher(false);
 }
@@ -45,7 +46,8 @@ bool attach() {
 	if (slot != nullptr) {
 		slot->pid = MyProcPid;
 		slot->latch = MyLatch;
-		if (!may_run) slot->exit = pg::EngineExit::kAsked;
+		if (!may_run)
+			slot->exit = pg::EngineExit::kAsked;
 	}
 	LWLockRelease(pg::shared->lock);
 	return may_run;
@@ -53,7 +55,8 @@ bool attach() {
 
 void say_exit(pg::EngineExit exit) {
 	LWLockAcquire(pg::shared->lock, LW_EXCLUSIVE);
-	if (pg::EngineSlot *slot = my_slot()) slot->exit = exit;
+	if (pg::EngineSlot *slot = my_slot())
+		slot->exit = exit;
 	if (exit == pg::EngineExit::kAbsent && pg::shared->absent_count < pg::kMaxAbsent)
 		pg::shared->absent[pg::shared->absent_count++] = MyDatabaseId;
 	LWLockRelease(pg::shared->lock);
@@ -61,9 +64,10 @@ void say_exit(pg::EngineExit exit) {
 
 void say_running() {
 	LWLockAcquire(pg::shared->lock, LW_EXCLUSIVE);
-	if (pg::EngineSlot *slot = my_slot()) slot->state = pg::EngineState::kRunning;
+	if (pg::EngineSlot *slot = my_slot())
+		slot->state = pg::EngineState::kRunning;
 	LWLockRelease(pg::shared->lock);
-	pg::wake_launcher(false);         // the next engine may start
+	pg::wake_launcher(false);  // the next engine may start
 }
 
 // What the loop is told between its turns.
@@ -113,15 +117,18 @@ unsigned probe(bool *is_ours) {
 
 void wait_for_update(unsigned oid) {
 	pg::call([] {
-		ereport(LOG, (errmsg("sequin engine idles: the extension is not at version %s", SEQUIN_VERSION),
-					  errhint("Run ALTER EXTENSION sequin UPDATE, or restart the server with the library of the extension.")));
+		ereport(LOG,
+		        (errmsg("sequin engine idles: the extension is not at version %s", SEQUIN_VERSION),
+		         errhint("Run ALTER EXTENSION sequin UPDATE, or restart the server with the "
+		                 "library of the extension.")));
 	});
 	pg::Waiter waiter(-1);
 	bool is_ours = false;
 	while (!is_ours) {
 		waiter.wait(60 * 1000000);
 		const engine::Orders orders = take_orders();
-		if (orders.leave || (orders.recheck && probe(&is_ours) != oid)) return;
+		if (orders.leave || (orders.recheck && probe(&is_ours) != oid))
+			return;
 	}
 }
 
@@ -160,8 +167,10 @@ void sequin_engine_main(Datum argument) {
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
-	if (!attach()) proc_exit(0);
-	BackgroundWorkerInitializeConnectionByOid(pg::shared->engines[slot_index].database, InvalidOid, 0);
+	if (!attach())
+		proc_exit(0);
+	BackgroundWorkerInitializeConnectionByOid(pg::shared->engines[slot_index].database, InvalidOid,
+	                                          0);
 	pg::entry([] { work(); });
 	// Without the extension there is work for the launcher only when somebody creates it.
 	proc_exit(0);

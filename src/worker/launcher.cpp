@@ -1,6 +1,6 @@
 // The static process: which databases need an engine, starts and supervises them.
-// Scope: launcher. Connected to no database; it cannot see whether a database has the extension, so an
-// engine is its own probe and leaves with kAbsent if there is none. Engines start one at a time.
+// Scope: launcher. Connected to no database; it cannot see whether a database has the extension, so
+// an engine is its own probe and leaves with kAbsent if there is none. Engines start one at a time.
 #include <algorithm>
 #include <csignal>
 #include <string>
@@ -20,8 +20,9 @@ namespace {
 
 constexpr int64_t kSecondUs = 1000000;
 constexpr int64_t kRescanUs = 60 * kSecondUs;
-constexpr int64_t kRetryUs = 5 * kSecondUs;      // after a failed registration
-constexpr int64_t kShortLifeUs = 10 * kSecondUs; // an engine that crashed younger is restarted later
+constexpr int64_t kRetryUs = 5 * kSecondUs;  // after a failed registration
+constexpr int64_t kShortLifeUs =
+	10 * kSecondUs;  // an engine that crashed younger is restarted later
 constexpr int64_t kMaxDelayUs = 60 * kSecondUs;
 
 struct Child {
@@ -42,7 +43,8 @@ public:
 	void run() {
 		pg::Waiter waiter(-1);
 		for (;;) {
-			if (pg::reload_if_asked()) rescan_at_us_ = 0;
+			if (pg::reload_if_asked())
+				rescan_at_us_ = 0;
 			const int64_t now = pg::now_us();
 			collect_exits(now);
 			if (take_rescan() || now >= rescan_at_us_) {
@@ -51,6 +53,10 @@ public:
 				rescan_at_us_ = now + kRescanUs;
 			}
 			start_next(now);
+			pg::report_idle(("watching " + std::to_string(databases_.size()) +
+			                 " databases, running " + std::to_string(children_.size()) +
+			                 (children_.size() == 1 ? " engine" : " engines"))
+			                    .c_str());
 			waiter.wait(std::max<int64_t>(wake_at_us_ - pg::now_us(), 0));
 		}
 	}
@@ -78,21 +84,27 @@ private:
 			StartTransactionCommand();
 			char *names = pstrdup(pg::settings.databases ? pg::settings.databases : "");
 			List *wanted = NIL;
-			if (!SplitIdentifierString(names, ',', &wanted)) wanted = NIL;
+			if (!SplitIdentifierString(names, ',', &wanted))
+				wanted = NIL;
 			Relation relation = table_open(DatabaseRelationId, AccessShareLock);
 			TableScanDesc scan = table_beginscan_catalog(relation, 0, nullptr);
 			int size = 64;
-			found.oids = static_cast<Oid *>(MemoryContextAlloc(TopMemoryContext, sizeof(Oid) * size));
+			found.oids =
+				static_cast<Oid *>(MemoryContextAlloc(TopMemoryContext, sizeof(Oid) * size));
 			while (HeapTuple tuple = heap_getnext(scan, ForwardScanDirection)) {
 				auto *row = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
-				if (!row->datallowconn) continue;
+				if (!row->datallowconn)
+					continue;
 				bool is_wanted = wanted == NIL;
 				ListCell *cell;
 				foreach (cell, wanted)
-					if (strcmp(static_cast<char *>(lfirst(cell)), NameStr(row->datname)) == 0) is_wanted = true;
-				if (!is_wanted) continue;
+					if (strcmp(static_cast<char *>(lfirst(cell)), NameStr(row->datname)) == 0)
+						is_wanted = true;
+				if (!is_wanted)
+					continue;
 				if (found.count == size)
-					found.oids = static_cast<Oid *>(repalloc(found.oids, sizeof(Oid) * (size *= 2)));
+					found.oids =
+						static_cast<Oid *>(repalloc(found.oids, sizeof(Oid) * (size *= 2)));
 				found.oids[found.count++] = row->oid;
 			}
 			table_endscan(scan);
@@ -113,7 +125,7 @@ private:
 			LWLockAcquire(pg::shared->lock, LW_SHARED);
 			for (const pg::EngineSlot &slot : pg::shared->engines)
 				if (slot.state == pg::EngineState::kRunning && slot.pid != 0 &&
-					std::find(wanted, wanted + count, slot.database) == wanted + count)
+				    std::find(wanted, wanted + count, slot.database) == wanted + count)
 					kill(slot.pid, SIGTERM);
 			LWLockRelease(pg::shared->lock);
 		});
@@ -125,8 +137,8 @@ private:
 			const Child child = children_[i];
 			pid_t pid;
 			pid_t *pid_out = &pid;
-			const BgwHandleStatus status =
-				pg::call([child, pid_out] { return GetBackgroundWorkerPid(child.handle, pid_out); });
+			const BgwHandleStatus status = pg::call(
+				[child, pid_out] { return GetBackgroundWorkerPid(child.handle, pid_out); });
 			if (status != BGWH_STOPPED) {
 				i++;
 				continue;
@@ -169,8 +181,10 @@ private:
 			}
 			int index = -1;
 			const Claim claim = claim_slot(database, &index);
-			if (claim == Claim::kSomebodyStarts) return;
-			if (claim == Claim::kNotNeeded) continue;
+			if (claim == Claim::kSomebodyStarts)
+				return;
+			if (claim == Claim::kNotNeeded)
+				continue;
 			if (!start_engine(database, index, now)) {
 				retry_at_us_ = now + kRetryUs;
 				wake_at_us_ = std::min(wake_at_us_, retry_at_us_);
@@ -188,13 +202,16 @@ private:
 			bool is_absent = false;
 			LWLockAcquire(pg::shared->lock, LW_EXCLUSIVE);
 			for (int i = 0; i < pg::shared->absent_count; i++)
-				if (pg::shared->absent[i] == database) is_absent = true;
+				if (pg::shared->absent[i] == database)
+					is_absent = true;
 			for (int i = 0; i < pg::kMaxEngines; i++) {
-				if (pg::shared->engines[i].state == pg::EngineState::kStarting) claim = Claim::kSomebodyStarts;
-				if (pg::shared->engines[i].state == pg::EngineState::kNone && free_slot < 0) free_slot = i;
+				if (pg::shared->engines[i].state == pg::EngineState::kStarting)
+					claim = Claim::kSomebodyStarts;
+				if (pg::shared->engines[i].state == pg::EngineState::kNone && free_slot < 0)
+					free_slot = i;
 			}
-			if (claim == Claim::kNotNeeded && !is_absent && free_slot >= 0 && !pg::is_held(database) &&
-				pg::engine_of(database) == nullptr) {
+			if (claim == Claim::kNotNeeded && !is_absent && free_slot >= 0 &&
+			    !pg::is_held(database) && pg::engine_of(database) == nullptr) {
 				pg::EngineSlot &slot = pg::shared->engines[free_slot];
 				memset(static_cast<void *>(&slot), 0, sizeof slot);
 				slot.state = pg::EngineState::kStarting;
@@ -228,16 +245,19 @@ private:
 			worker.bgw_notify_pid = MyProcPid;
 			const bool registered = RegisterDynamicBackgroundWorker(&worker, &out->handle);
 			LWLockAcquire(pg::shared->lock, LW_EXCLUSIVE);
-			if (!registered) slot.state = pg::EngineState::kNone;
+			if (!registered)
+				slot.state = pg::EngineState::kNone;
 			const bool is_news = pg::shared->no_worker_slot == registered;
 			pg::shared->no_worker_slot = !registered;
 			LWLockRelease(pg::shared->lock);
 			if (!registered && is_news)
 				ereport(WARNING, (errmsg("sequin could not start a worker: no free worker slot"),
-								  errhint("Raise \"max_worker_processes\": sequin needs two per database and one.")));
+				                  errhint("Raise \"max_worker_processes\": sequin needs two per "
+				                          "database and one.")));
 			return registered;
 		});
-		if (started) children_.push_back(child);
+		if (started)
+			children_.push_back(child);
 		return started;
 	}
 
@@ -257,8 +277,8 @@ void leave(int, Datum) {
 }
 
 void attach() {
-	// Engines of a launcher before this one are not our children; they are left to themselves, and the
-	// slots of those that have died meanwhile are freed by their own exit callback.
+	// Engines of a launcher before this one are not our children; they are left to themselves, and
+	// the slots of those that have died meanwhile are freed by their own exit callback.
 	before_shmem_exit(leave, 0);
 	LWLockAcquire(pg::shared->lock, LW_EXCLUSIVE);
 	pg::shared->launcher_pid = MyProcPid;

@@ -4,6 +4,6 @@
 
 namespace sequin::worker {
 
-void register_launcher();             // in _PG_init while preloading; server regime
+void register_launcher();  // in _PG_init while preloading; server regime
 
 }  // namespace sequin::worker

@@ -189,3 +189,24 @@ def quantile(values, share):
 
 def note(text):
     print(text, file=sys.stderr, flush=True)
+
+
+class Api:
+    """A running api.py."""
+
+    def __init__(self, changes=0.0):
+        self.base = temporary_directory("sequin-api-")
+        self.file = self.base / "arrivals"
+        program = Path(__file__).with_name("api.py")
+        self.process = subprocess.Popen([sys.executable, "-B", program, self.file, str(changes)], stdout=subprocess.PIPE, text=True)
+        self.base_url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
+
+    def arrivals(self, since=0.0):
+        """(time, path) of the requests after `since`."""
+        with open(self.file) as file:
+            rows = (line.split() for line in file if line.endswith("\n"))
+            return [(float(row[0]), row[1]) for row in rows if float(row[0]) >= since]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()

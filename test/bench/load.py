@@ -105,7 +105,7 @@ def memory(small, large, size):
         pid = server.engine()
         found = []
         for count in (small, large):
-            wait_until(lambda: server.run("select from sequin._progress where records >= %s", count), 3600, f"{count} records")
+            wait_until(lambda: server.run("select 1 from sequin._progress where records >= %s", count), 3600, f"{count} records")
             found.append(memory_kb(pid))
         return found
     finally:

@@ -13,6 +13,7 @@ from cluster import wait_until
 
 # What may be filtered out without anybody noticing must not be: only these lists come without a filter.
 UNFILTERED = r"^/v1/(customers|products|prices|coupons|invoices)\?"
+LATEST_S = 3
 FAULTS = [
     # weight, fault; what is given as a range is drawn
     (6, {"kind": "500"}),
@@ -37,7 +38,7 @@ FAULTS = [
     (1, {"kind": "repeat_page"}),
     (1, {"kind": "empty_page"}),
     (1, {"kind": "ignore_filter", "match": {"regex": UNFILTERED}}),
-    (2, {"kind": "late_events", "seconds": (1, 3), "times": 3}),
+    (2, {"kind": "late_events", "seconds": (1, LATEST_S), "times": 3}),
 ]
 KILLS = ["engine", "launcher", "stop_launcher", "postmaster"]
 COLLECTIONS = {
@@ -50,9 +51,10 @@ def draw(source, value):
     return source.randint(*value) if isinstance(value, tuple) else value
 
 
-def one_fault(source):
+def one_fault(source, without):
     """Goes wrong a few times on one of the next requests of the API; admin calls are never hit."""
-    chosen = source.choices([fault for _, fault in FAULTS], [weight for weight, _ in FAULTS])[0]
+    known = [(weight, fault) for weight, fault in FAULTS if fault["kind"] not in without]
+    chosen = source.choices([fault for _, fault in known], [weight for weight, _ in known])[0]
     fault = {name: draw(source, value) for name, value in chosen.items()}
     fault["match"] = {"path": source.choice(["/v1/", "/v1/", "/v1/events", "/v1/customers", "/v1/invoices"]),
                       "nth": source.randint(1, 8), "times": source.randint(1, 3), **fault.get("match", {})}
@@ -61,13 +63,16 @@ def one_fault(source):
     return fault
 
 
-def plan(seed, steps, kills):
-    """(seconds to wait, what, with what), one after the other; `kills` of them at random places."""
+def plan(seed, steps, kills, without=()):
+    """(seconds to wait, what, with what), one after the other; `kills` of them at random places.
+
+    `without`: kinds of faults that never come.
+    """
     source = random.Random(f"storm:{seed}")
     made = []
     for number in range(steps):
         if source.random() < 0.6:
-            made.append(("faults", [one_fault(source) for _ in range(source.randint(1, 4))]))
+            made.append(("faults", [one_fault(source, without) for _ in range(source.randint(1, 4))]))
         made.append(("changes", {"count": source.randint(1, 60), "seed": f"{seed}:{number}",
                                  "mix": {"create": 2, "update": 6, "delete": 1, "collections": COLLECTIONS}}))
     for kill in kills:
@@ -87,6 +92,8 @@ class Storm:
             getattr(self, "_" + what)(detail)
         self.sandbox.admin("faults", clear=True)
         self.sandbox.admin("release")
+        # the last late event is there now, and answers that were under way have arrived
+        time.sleep(LATEST_S + 0.5)
 
     def _faults(self, faults):
         self.say("faults " + ", ".join(
@@ -105,20 +112,21 @@ class Storm:
             self.cluster.start()
             return
         kind = "sequin engine" if whom == "engine" else "sequin launcher"
-        pid = self.wait_for_process(kind)
+        pid = wait_for_process(self.cluster, kind)
         self.cluster.kill_process(pid, signal.SIGTERM if whom == "stop_launcher" else signal.SIGKILL)
 
-    def wait_for_process(self, kind):
-        """Its pid, as soon as there is one; the server may be starting."""
 
-        def first():
-            try:
-                pids = self.cluster.worker_pids(kind)
-            except psycopg.OperationalError:
-                return None
-            return pids[0] if pids else None
+def wait_for_process(cluster, kind):
+    """Its pid, as soon as there is one; the server may be starting."""
 
-        return wait_until(first, 30, f"a process {kind}")
+    def first():
+        try:
+            pids = cluster.worker_pids(kind)
+        except psycopg.OperationalError:
+            return None
+        return pids[0] if pids else None
+
+    return wait_until(first, 30, f"a process {kind}")
 
 
 def connected(cluster, dbname):

@@ -91,3 +91,133 @@ def test_command_returns_at_once_while_a_resolver_hangs(hanging_resolver, comman
 def lookup_hangs(pid):
     """Only a lookup has a thread of its own."""
     return len(os.listdir(f"/proc/{pid}/task")) > 1
+
+
+# dump and restore
+
+# Unlogged. Providers that come with the extension come with it in the copy too.
+NOT_DUMPED = {"_requests", "_sweep_keys"}
+
+
+def contents(connection):
+    """Rows and a checksum of each table of the schema, and each sequence."""
+    tables = [name for (name,) in connection.execute(
+        "select relname from pg_class where relnamespace = 'sequin'::regnamespace and relkind = 'r' order by 1")]
+    found = {}
+    for name in tables:
+        if name not in NOT_DUMPED:
+            rows = f"sequin.{name} t" + (" where not shipped" if name == "_providers" else "")
+            found[name] = connection.execute(
+                f"select count(*), md5(coalesce(string_agg(md5(t::text), '' order by t::text), '')) from {rows}").fetchone()
+    for (name,) in connection.execute("select relname from pg_class where relnamespace = 'sequin'::regnamespace"
+                                      " and relkind = 'S' and relname not like '\\_requests%' order by 1").fetchall():
+        found[name] = connection.execute(f"select last_value, is_called from sequin.{name}").fetchone()
+    return found
+
+
+def run(cluster, program, *arguments):
+    done = subprocess.run([cluster.bin / program, "-h", cluster.host, "-U", "postgres", *arguments],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def dumped(cluster, new_database, start_sandbox):
+    """A database at work, a dump of it, and what it held at the moment of the dump."""
+    stripe = start_stripe(start_sandbox)
+    stripe.admin("load", collection="world", count=40)
+    db = new_database()
+    collections = [f"stripe:{name}" for name in ("customer", "product", "price", "subscription", "subscription_item", "invoice")]
+    make_sync(db, stripe.base_url, collection_ids=collections, metadata={"team": "shop"})
+    wait_for_sync(db)
+    make_sync(db, stripe.base_url, "paused", status="disabled")
+    make_sync(db, stripe.base_url, "doomed")
+    db.execute("select sequin.delete_sync('doomed')")
+    db.execute("select sequin.create_provider(manifest || '{\"provider\": \"own\"}') from sequin._providers where shipped")
+    is_over = threading.Event()
+
+    def change():
+        while not is_over.wait(0.1):
+            stripe.admin("changes", count=5)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        db.wait_for("select count(*) > 20 from sequin.events where origin = 'live'")
+        file = temporary_directory("sequin-dump-") / "dump"
+        with db.connect(autocommit=False) as snapshot:
+            snapshot.execute("set transaction isolation level repeatable read")
+            (name,) = snapshot.execute("select pg_export_snapshot()").fetchone()
+            held = contents(snapshot)
+            before = db.value("select max(seq) from sequin.events")
+            run(cluster, "pg_dump", "-Fc", "--snapshot", name, "-f", str(file), db.name)
+        db.wait_for("select max(seq) > %s from sequin.events", before)     # it was alive all the time
+    finally:
+        is_over.set()
+        changing.join()
+    return db, stripe, file, held
+
+
+def restore(cluster, file, name):
+    cluster.sql(f"create database {name} template template0")
+    run(cluster, "pg_restore", "-e", "-j2", "-d", name, str(file))
+    return Database(cluster, name)
+
+
+def test_dump_of_a_live_database_restores_whole_and_stays_silent_until_confirmed(cluster, dumped):
+    db, stripe, file, held = dumped
+    copy = restore(cluster, file, f"{db.name}_copy")
+    wait_until(lambda: cluster.worker_pids("sequin engine", copy.name), what="an engine looks at the copy")
+    assert contents(copy.connection) == held
+    last = copy.value("select max(seq) from sequin.events")
+
+    # the original goes, so that every request from now on is the copy's
+    db.connection.close()
+    cluster.sql(f"drop database {db.name}")
+    before = requests(stripe)
+    assert wait_for_problem(copy, "other_instance")["status"] == "error"
+    stripe.admin("changes", count=20)
+    copy.execute("select sequin.refresh_sync('s')")
+    with pytest.raises(Exception) as caught:
+        wait_for_sync(copy, timeout="2s")
+    assert caught.value.sqlstate in ("SQ006", "SQ001")
+    assert requests(stripe) == before, "nothing goes out"
+    assert contents(copy.connection)["_rereads"] == held["_rereads"]
+
+    copy.execute("select sequin.confirm_instance()")
+    objects = ("customer", "product", "price", "subscription", "subscription_item", "invoice")
+    wait_until(lambda: not any(truth.differences(copy.connection, stripe, "s", name) for name in objects), 60,
+               "the copy has caught up")
+    truth.check(copy.connection, stripe, "s", objects)
+    assert "other_instance" not in problem_codes(copy)
+    # numbers go on, after a gap that is recorded
+    assert copy.all("select first_seq, last_seq from sequin._gaps") == [(last + 1, last + 1048576)]
+    assert copy.value("select min(seq) from sequin.events where seq > %s", last) == last + 1048577
+    assert copy.value("select sequin.get_sync('s') #>> '{metadata,team}'") == "shop"
+    make_sync(copy, stripe.base_url, "new", collection_ids=["stripe:product"])
+    wait_for_sync(copy, "new")
+    copy.connection.close()
+    cluster.sql(f"drop database {copy.name}")
+
+
+def test_copy_by_template_stays_silent_until_confirmed(cluster, db, start_sandbox):
+    stripe = start_stripe(start_sandbox, customers=20)
+    make_sync(db, stripe.base_url)
+    wait_for_sync(db)
+    name = f"{db.name}_copy"
+    db.connection.close()
+    cluster.sql(f"create database {name} template {db.name}")
+    cluster.sql(f"drop database {db.name}")
+    before = requests(stripe)
+    copy = Database(cluster, name)
+    wait_for_problem(copy, "other_instance")
+    wait_until(lambda: cluster.worker_pids("sequin engine", name))
+    copy.execute("select sequin.refresh_sync('s')")
+    with pytest.raises(Exception):
+        wait_for_sync(copy, timeout="1s")
+    assert requests(stripe) == before
+    copy.execute("select sequin.confirm_instance()")
+    wait_for_sync(copy)
+    assert requests(stripe) > before
+    copy.connection.close()
+    cluster.sql(f"drop database {name}")

@@ -46,3 +46,16 @@ def test_every_public_function_and_view_is_in_the_reference(db):
         " union select relname from pg_class where relnamespace = 'sequin'::regnamespace and relkind = 'v'"
         " and relname not like '\\_%%'")]
     assert [name for name in names if f"`{name}" not in text and f"`sequin.{name}" not in text] == []
+
+
+def test_every_health_code_is_explained():
+    text = (ROOT / "doc/operations.md").read_text()
+    health = text[text.index("## Health"):]
+    sources = "\n".join(path.read_text() for path in (ROOT / "src").glob("*/*.cpp"))
+    codes = set(re.findall(r'"(?:warn|error)",\s*"([a-z_]+)",\s*"?[A-Z]', sources))
+    codes |= set(re.findall(r'failed\(\s*(?:ErrorClass::)?k\w+,\s*"([a-z_]+)"', sources))
+    codes |= set(re.findall(r'verdict\.code = "([a-z_]+)"', sources))
+    sql = "\n".join(path.read_text() for path in (ROOT / "sql/parts").glob("*.sql"))
+    codes |= set(re.findall(r"SELECT '(?:error|warn)',\s*'([a-z_]+)'", sql))
+    assert len(codes) > 20
+    assert [code for code in sorted(codes) if f"`{code}`" not in health] == []

@@ -444,6 +444,7 @@ HOSTILE = {
     "log_statement": "all",
     "xmlbinary": "hex",
     "role": "nobody_special",
+    "application_name": "somebody else",
 }
 
 
@@ -456,15 +457,15 @@ def test_hostile_settings_do_not_disturb_a_sync(own, stripe, where):
     db.execute("create function hostile.clock_timestamp() returns timestamptz language sql as $$ select 'epoch'::timestamptz $$")
     db.execute("create table hostile._records (oops text)")
     db.execute("grant usage on schema hostile to public")
+    before = engine_of(db)
     for name, value in HOSTILE.items():
         if name == "role" and where == "role all":
             continue                         # the server has no such thing
-        db.execute(f"alter {where} set {name} = {value}" if "," in value else f"alter {where} set {name} = '{value}'")
-    before = engine_of(db)
+        value = value if "," in value else f"'{value}'"
+        db.execute(f"alter {where} set {name} = {value}")
     # this session was there before and has none of that
     db.execute("select pg_terminate_backend(%s)", before)
-    wait_until(lambda: [p for (p,) in db.all(
-        "select pid from pg_stat_activity where backend_type = %s", ENGINE) if p != before], what="another engine runs")
+    db.wait_for("select pid from pg_stat_activity where backend_type = %s and pid <> %s and query ~ 'serving'", ENGINE, before)
     make_sync(db, stripe.base_url)
     wait_for_sync(db)
     stripe.admin("changes", count=40, mix={"collections": {"customers": 1}})

@@ -170,7 +170,6 @@ def all_differences(connection, sandbox, sync_id, objects):
 
 def await_truth(connection, sandbox, sync_id, objects, deadline=60):
     """Waits until the records are the truth, then checks all there is to check."""
-    read_set_aside_again(connection)
     last = {}
 
     def is_true():
