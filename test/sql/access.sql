@@ -94,6 +94,11 @@ BEGIN
   RETURN found;
 END
 $$;
+-- Enough of them that the choice is not a matter of taste.
+INSERT INTO sequin._records (sync, collection, deleted, upstream_id, fingerprint, updated_idx, asked_at, inserted_at, data)
+SELECT r.sync, r.collection, false, 'filler_' || i, i, 1000000 + i, r.asked_at, r.inserted_at, jsonb_build_object('email', i || '@y')
+FROM (SELECT * FROM sequin._records WHERE updated_idx > 0 ORDER BY sync, collection, upstream_id LIMIT 1) AS r, generate_series(1, 5000) AS i;
+ANALYZE sequin._records;
 SET enable_seqscan = off;
 SET ROLE regress_sequin_reader;
 SELECT plan_has($$SELECT upstream_id FROM sequin.records WHERE sequin.get_text(data, 'email') = 'a@x'$$, 'Index Cond: \(sequin.get_text') AS by_index;
@@ -101,6 +106,7 @@ SELECT plan_has($$SELECT upstream_id FROM sequin.records WHERE data ->> 'email' 
 SELECT sync_id, upstream_id FROM sequin.records WHERE sequin.get_text(data, 'email') = 'a@x';
 RESET ROLE;
 RESET enable_seqscan;
+DELETE FROM sequin._records WHERE upstream_id LIKE 'filler%';
 
 -- An operator of all syncs.
 SELECT sequin.grant_access('{"role": "regress_sequin_operator", "level": "operator"}');
