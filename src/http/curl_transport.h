@@ -12,9 +12,10 @@ namespace sequin::http {
 
 struct CurlOptions {
 	Egress egress;
-	int max_connections = 200;     // sockets at once
-	int max_lookups = 16;          // requests at once whose host may still be looked up
-	int reserved_for_urgent = 10;  // of max_connections, kept for Priority::kMutation
+	int max_connections = 200;  // sockets at once, the idle ones that are kept included
+	int max_lookups = 16;       // requests at once whose host may still be looked up
+	// Of max_connections and of max_lookups, but at most half, kept for Priority::kMutation.
+	int reserved_for_urgent = 10;
 	// Proxy for everything; proxies of the environment are always ignored. Behind one, the egress
 	// rules see the name only: the proxy resolves it, and the proxy's own address is trusted.
 	std::string proxy;

@@ -4,6 +4,10 @@
 // A Transport never blocks. `send` queues; the owner of the loop waits until `poll_fd()` is
 // readable or `timeout_ms()` has passed, then calls `advance()`, which runs the completion
 // callback of every request that ended. Callbacks may call `send` and `cancel`.
+//
+// GET and HEAD may reach the server twice, when a kept connection dies before the answer; any other
+// method goes out at most once. Only GET and HEAD follow redirects; where they end, because there
+// are too many or none is wanted, the answer is the redirect itself.
 #pragma once
 
 #include <cstdint>

@@ -163,6 +163,7 @@ private:
 				backoff.delay_us = 0;
 			backoff.not_before_us = now + backoff.delay_us;
 			children_.erase(children_.begin() + static_cast<long>(i));
+			retry_at_us_ = 0;  // its worker slot is free
 		}
 	}
 

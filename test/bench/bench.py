@@ -3,6 +3,7 @@ pre-generated pages, and looking at what the server does."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ PAGE_ROWS = 100
 
 
 def provider(name, **collection):
-    """A manifest with one kind of list; `collection` replaces parts of it."""
+    """A manifest with one kind of list; `collection` replaces parts of it, None removes one."""
     listed = {
         "path": "/items", "records": "$.data[*]", "key": ["$.id"],
         "created": {"path": "$.created", "as": "epoch"}, "version": "requested",
@@ -28,6 +29,7 @@ def provider(name, **collection):
         "deletes": [{"kind": "never", "because": "this API deletes nothing"}],
         **collection,
     }
+    listed = {key: value for key, value in listed.items() if value is not None}
     return {
         "manifest": 1, "provider": name, "version": "1", "hosts": ["127.0.0.1"],
         "auth": {"key": {"method": "bearer", "secrets": {"token": {}}}},
@@ -142,16 +144,12 @@ http {{
 
 
 def free_port():
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def is_listening(port):
-    import socket
-
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -180,6 +178,10 @@ def memory_kb(pid):
 def cpu_seconds(pid):
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def pg_version():
+    return subprocess.check_output([os.environ.get("PG_CONFIG", "pg_config"), "--version"], text=True).strip()
 
 
 def quantile(values, share):

@@ -11,11 +11,8 @@ POLL_S = 0.5
 
 
 def manifest():
-    listed = dict(FILTER, incremental={**FILTER["incremental"], "poll": {"active": f"{POLL_S}s", "quiet": f"{POLL_S}s"}})
-    listed.pop("created")
-    made = provider("live", **listed)
-    del made["templates"]["listed"]["created"]
-    return made
+    often = {"active": f"{POLL_S}s", "quiet": f"{POLL_S}s"}
+    return provider("live", **{**FILTER, "incremental": {**FILTER["incremental"], "poll": often}})
 
 
 def latency(count, beside_backfill=False):
