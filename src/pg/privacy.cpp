@@ -109,9 +109,11 @@ bool has_constant(Node *node, List *secrets) {
 	if (IsA(node, Const))
 		return is_in_constant(reinterpret_cast<Const *>(node), secrets);
 	if (IsA(node, RelabelType))
-		return has_constant(reinterpret_cast<Node *>(reinterpret_cast<RelabelType *>(node)->arg), secrets);
+		return has_constant(reinterpret_cast<Node *>(reinterpret_cast<RelabelType *>(node)->arg),
+		                    secrets);
 	if (IsA(node, CoerceViaIO))
-		return has_constant(reinterpret_cast<Node *>(reinterpret_cast<CoerceViaIO *>(node)->arg), secrets);
+		return has_constant(reinterpret_cast<Node *>(reinterpret_cast<CoerceViaIO *>(node)->arg),
+		                    secrets);
 	if (IsA(node, FuncExpr))
 		arguments = reinterpret_cast<FuncExpr *>(node)->args;
 	if (IsA(node, OpExpr))
@@ -123,9 +125,9 @@ bool has_constant(Node *node, List *secrets) {
 	return false;
 }
 
-// Whether a function's code holds the secret. A statement of PL/pgSQL shows itself in the context. Else
-// a constant is a literal, or a bound parameter, unless a variable of PL/pgSQL may stand behind it: then
-// the context has more than one line.
+// Whether a function's code holds the secret. A statement of PL/pgSQL shows itself in the context.
+// Else a constant is a literal, or a bound parameter, unless a variable of PL/pgSQL may stand
+// behind it: then the context has more than one line.
 bool is_in_code(FunctionCallInfo fcinfo, List *secrets) {
 	const char *context = GetErrorContextStack();
 	if (contains_any(context, secrets))

@@ -25,7 +25,8 @@ void log_error(const char *what, const Error &error) {
 	const char *state = error.sqlstate().c_str();
 	const char *message = error.what();
 	call([what, state, message] {
-		// A report ends with a look at interrupts; a cancel must not come out of an error's handler.
+		// A report ends with a look at interrupts; a cancel must not come out of an error's
+		// handler.
 		HOLD_INTERRUPTS();
 		ereport(LOG, (errmsg_internal("%s: %s", what, message),
 		              errdetail_internal("SQLSTATE %s.", state)));

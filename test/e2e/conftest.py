@@ -20,6 +20,10 @@ import urllib.request
 import pytest
 from cluster import ROOT, Cluster, wait_until
 
+# The clusters of the tests are named in full: what the caller's shell says of another one must not count.
+for _name in [name for name in os.environ if name.startswith("PG") and name != "PG_CONFIG"]:
+    del os.environ[_name]
+
 TEST_LIMIT_S = 180
 _numbers = itertools.count(1)
 
